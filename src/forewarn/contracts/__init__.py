@@ -1,0 +1,1 @@
+"""What the rooms of floor 3 promise each other: one Protocol a file."""

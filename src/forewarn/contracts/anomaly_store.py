@@ -1,0 +1,53 @@
+"""Where findings are kept, with the specification's lifecycle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from forewarn.domain.findings import AnomalyStatus, Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A stored finding. Times are microseconds UTC."""
+
+    id: str
+    finding: Finding
+    status: AnomalyStatus
+    created_at: int
+    resolved_at: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyQuery:
+    """Filters; None = any. Newest first, `limit` rows after `cursor` (from the last answer)."""
+
+    asset_id: str | None = None
+    signal_id: str | None = None
+    status: AnomalyStatus | None = None
+    severity: Severity | None = None
+    start: int | None = None
+    end: int | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class AnomalyStore(Protocol):
+    def upsert(self, findings: Sequence[Finding]) -> None:
+        """Insert or update by (signal_key, detector, started_at), in one transaction. A status that a
+        person set (anything but OPEN) is kept."""
+        ...
+
+    def open_episodes(self) -> Sequence[Finding]:
+        """Findings with ended_at None, to go on with after a restart."""
+        ...
+
+    def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
+        """Matching anomalies and the cursor of the next page, None at the end."""
+        ...
+
+    def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int) -> Anomaly:
+        """Move along open -> investigating -> resolved | false_positive (and back to open).
+        Raises NotFound, or Conflict for a step the lifecycle does not have."""
+        ...

@@ -1,0 +1,1 @@
+"""Frozen nouns of the plant. Standard library and numpy only."""

@@ -1,0 +1,45 @@
+"""The one error tree. An error learns its HTTP status only in `api/`."""
+
+
+class ForewarnError(Exception):
+    """Root of every error Forewarn raises on purpose; its text names the cause and the remedy."""
+
+
+class InvalidInput(ForewarnError):
+    """What was sent cannot be read. `field` names the offending part, as the sender would."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(ForewarnError):
+    """The named thing does not exist."""
+
+
+class Conflict(ForewarnError):
+    """The request is well formed but the thing's state forbids it."""
+
+
+class BatchLogFull(ForewarnError):
+    """The durable log has reached its bound; nothing of the batch was taken. Retry later."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StorageFailed(ForewarnError):
+    """The disk refused (full, read-only, broken); nothing was acknowledged."""
+
+
+class SourceUnreachable(ForewarnError):
+    """A device or server does not answer; the supervisor will try again."""
+
+
+class ConfigurationError(ForewarnError):
+    """Settings or a plant file are wrong. `where` is `file:line` when known."""
+
+    def __init__(self, message: str, *, where: str | None = None) -> None:
+        super().__init__(f"{where}: {message}" if where else message)
+        self.where = where
