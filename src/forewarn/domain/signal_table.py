@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from forewarn.domain.assets import Signal
 
 Column = NDArray[np.float64]
+_LIMITS: Final = ("low_critical", "low", "high", "high_critical")
+_PARAMETERS: Final = ("range_low", "range_high", "max_rate_per_s", "flatline_s", "running_above")
 
 
 def _column(size: int) -> Column:
@@ -48,9 +51,7 @@ class SignalTable:
         rows = [s for s in signals if s.key > 0]
         size = max((s.key for s in rows), default=0) + 1
         by_key: list[Signal | None] = [None] * size
-        names = ("low_critical", "low", "high", "high_critical", "range_low", "range_high")
-        names += ("max_rate_per_s", "flatline_s", "running_above")
-        columns = {name: _column(size) for name in names}
+        columns = {name: _column(size) for name in (*_LIMITS, *_PARAMETERS)}
         known = np.zeros(size, np.bool_)
         speed_of = {s.asset_id: s.key for s in rows if s.running_above is not None}
         speed_key = np.zeros(size, np.int32)
@@ -58,9 +59,9 @@ class SignalTable:
             by_key[s.key] = s
             known[s.key] = True
             speed_key[s.key] = speed_of.get(s.asset_id, 0)
-            for name in names:
-                given = getattr(s.limits if name in ("low_critical", "low", "high", "high_critical") else s, name)
+            for name, column in columns.items():
+                given = getattr(s.limits if name in _LIMITS else s, name)
                 if given is not None:
-                    columns[name][s.key] = given
+                    column[s.key] = given
         key_of = {s.id: s.key for s in rows}
         return SignalTable(tuple(by_key), key_of, known, **columns, speed_key=speed_key)
