@@ -1,0 +1,1 @@
+"""Settings, wiring (the sole place objects meet), plugin discovery and the command line."""

@@ -1,22 +1,12 @@
 """Where the plant's description is kept."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from forewarn.domain.alarms import AlarmRule
-from forewarn.domain.assets import Asset, Plant, Signal, SourceConfig
+from forewarn.domain.assets import Asset, Change, Plant, Signal, SourceConfig
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of a plan. `action`: added, changed, removed; `what`: asset, signal, source, rule;
-    `detail`: for a change, `field: old -> new` joined by '; '."""
-
-    action: str
-    what: str
-    id: str
-    detail: str = ""
+__all__ = ["Change", "PlantStore"]
 
 
 class PlantStore(Protocol):
@@ -35,12 +25,20 @@ class PlantStore(Protocol):
         """Grows with every apply that changed something; cheap to poll."""
         ...
 
-    def assets(self) -> Sequence[Asset]: ...
-
-    def asset(self, asset_id: str) -> Asset:
-        """Raises NotFound."""
+    def assets(self) -> Sequence[Asset]:
+        """In the plant file's order; without removed ones."""
         ...
 
-    def signals(self, asset_id: str | None = None) -> Sequence[Signal]: ...
+    def asset(self, asset_id: str) -> Asset:
+        """Removed ones too, with status RETIRED. Raises NotFound."""
+        ...
+
+    def signals(self, asset_id: str | None = None) -> Sequence[Signal]:
+        """In the plant file's order, without removed ones; of a removed asset, what it had."""
+        ...
+
+    def place_names(self) -> Mapping[str, str]:
+        """Path of a place (`acme/pune`) -> its name."""
+        ...
 
     def sources(self) -> Sequence[SourceConfig]: ...

@@ -66,6 +66,31 @@ class AlarmRule:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmOverride:
+    """What a plant file says about one alarm of one asset: a change to a default rule or, where no default
+    rule has this rule_id, a rule of its own. None = not said. Units as in AlarmRule."""
+
+    asset_id: str
+    rule_id: str
+    enabled: bool = True
+    signal_id: str | None = None
+    condition: Condition | None = None
+    threshold: float | None = None
+    priority: Priority | None = None
+    title: str | None = None
+    deadband: float | None = None
+    on_delay_s: float | None = None
+    off_delay_s: float | None = None
+    latching: bool | None = None
+    only_running: bool | None = None
+    detector: str | None = None
+    cause: str | None = None
+    consequence: str | None = None
+    action: str | None = None
+    response_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmStatus:
     """Where one alarm stands. Times are microseconds UTC; None where it does not apply.
 

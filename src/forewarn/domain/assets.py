@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from forewarn.domain.alarms import AlarmOverride
+
 
 class AssetStatus(StrEnum):
     ACTIVE = "active"
@@ -87,8 +89,25 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """All that a plant file describes. Signals carry key 0 until applied."""
+    """All that a plant file describes. Signals carry key 0 until applied.
+
+    place_names: what people call a place, by its path (`acme/pune` -> `Pune works`); ids serve where it is silent.
+    alarm_overrides: in the file's order; `policies/rules.py` works them into the rules.
+    """
 
     assets: tuple[Asset, ...]
     signals: tuple[Signal, ...]
     sources: tuple[SourceConfig, ...] = ()
+    place_names: Mapping[str, str] = field(default_factory=dict)
+    alarm_overrides: tuple[AlarmOverride, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a plan. `action`: added, changed, removed; `what`: asset, signal, source, rule, place;
+    `detail`: for a change, `field: old -> new` joined by '; '."""
+
+    action: str
+    what: str
+    id: str
+    detail: str = ""

@@ -1,0 +1,1 @@
+"""Slow work that walks the same road: replay pushes the past through the door."""

@@ -1,0 +1,85 @@
+"""A `forewarn serve` of its own for a benchmark, with a plant of plain signals."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Served:
+    """process: None when the server was given by address."""
+
+    host: str
+    port: int
+    signals_file: Path
+    process: psutil.Process | None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+def plant_toml(assets: int, signals_each: int) -> str:
+    lines = ['enterprise = "bench"', 'site = "bench"', 'area = "bench"', 'line = "bench"', ""]
+    for a in range(assets):
+        lines += ["[[assets]]", f'id = "m{a}"', f'name = "Machine {a}"', ""]
+        for s in range(signals_each):
+            lines += ["[[assets.signals]]", f'name = "s{s}"', 'kind = "pressure"', 'unit = "bar"', ""]
+    return "\n".join(lines)
+
+
+def signal_ids(url: str) -> list[str]:
+    """Ids of every signal of the plant that `url` serves."""
+
+    def get(path: str) -> dict[str, list[dict[str, str]]]:
+        with urllib.request.urlopen(url + path) as answer:
+            found: dict[str, list[dict[str, str]]] = json.load(answer)
+        return found
+
+    return [s["id"] for a in get("/api/v1/assets")["assets"] for s in get(f"/api/v1/assets/{a['id']}")["signals"]]
+
+
+@contextlib.contextmanager
+def served(directory: Path, url: str | None, assets: int = 100, signals_each: int = 100) -> Iterator[Served]:
+    """The site at `url`, or one that is started in `directory` and ended afterwards."""
+    signals_file = directory / "signals.json"
+    if url is not None:
+        host, _, port = url.rstrip("/").rpartition("//")[2].partition(":")
+        signals_file.write_text(json.dumps(signal_ids(url.rstrip("/"))))
+        yield Served(host, int(port or 80), signals_file, None)
+        return
+    plant = directory / "plant.toml"
+    plant.write_text(plant_toml(assets, signals_each))
+    site = ["--directory", str(directory / "site")]
+    subprocess.run([sys.executable, "-m", "forewarn", "apply", str(plant), "--yes", *site], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    child = subprocess.Popen([sys.executable, "-m", "forewarn", "serve", *site, "--port", str(port)])
+    try:
+        wait_ready(f"http://127.0.0.1:{port}", child)
+        signals_file.write_text(json.dumps(signal_ids(f"http://127.0.0.1:{port}")))
+        yield Served("127.0.0.1", port, signals_file, psutil.Process(child.pid))
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+def wait_ready(url: str, child: "subprocess.Popen[bytes]", seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(url + "/healthz").close()
+            return
+        if child.poll() is not None or time.monotonic() > until:
+            raise SystemExit("the server did not start; its messages are above")
+        time.sleep(0.1)

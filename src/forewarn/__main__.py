@@ -1,0 +1,3 @@
+from forewarn.app.cli import app
+
+app()

@@ -1,0 +1,100 @@
+"""One look at the whole plant: one question a store, whatever the number of assets."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.api.parts import ApiParts
+from forewarn.contracts.alarm_store import Alarm
+from forewarn.contracts.anomaly_store import AnomalyQuery
+from forewarn.domain.assets import Asset, Signal
+from forewarn.domain.findings import AnomalyStatus, Finding
+from forewarn.domain.series import Series
+from forewarn.policies.worklist import AssetFacts, Standing, stand
+
+_LEAST_STALE_US: Final = 30_000_000
+_SILENT_PERIODS: Final = 10
+_MOST_OPEN: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssetBoard:
+    """row: place of a signal key in `newest`, -1 = no reading yet. open_anomalies: of the newest 1,000 open."""
+
+    now: int
+    assets: Mapping[str, Asset]
+    signals: Mapping[str, Sequence[Signal]]
+    newest: Series
+    row: NDArray[np.int64]
+    alarms: Mapping[str, Sequence[Alarm]]
+    episodes: Mapping[str, Sequence[Finding]]
+    open_anomalies: Mapping[str, int]
+    warming: NDArray[np.bool_] | None
+
+    def latest(self, key: int) -> tuple[int, float | None, int] | None:
+        """Time, value (None = not a number) and quality of a signal's newest reading."""
+        row = int(self.row[key]) if key < len(self.row) else -1
+        if row < 0:
+            return None
+        value = float(self.newest.value[row])
+        return int(self.newest.time[row]), value if np.isfinite(value) else None, int(self.newest.quality[row])
+
+    def last_reading_at(self, asset_id: str) -> int | None:
+        times = [latest[0] for s in self.signals[asset_id] if (latest := self.latest(s.key)) is not None]
+        return max(times, default=None)
+
+    def running(self, asset_id: str) -> bool | None:
+        """Whether the machine turns, by its speed signal; None where it has none or its value is not known."""
+        for signal in self.signals[asset_id]:
+            latest = self.latest(signal.key)
+            if signal.running_above is not None and latest is not None and latest[1] is not None:
+                return latest[1] > signal.running_above
+        return None
+
+    def standing(self, asset_id: str) -> Standing:
+        signals = self.signals[asset_id]
+        slowest_hz = min((s.rate_hz for s in signals if s.rate_hz > 0), default=1.0)
+        keys = [s.key for s in signals]
+        facts = AssetFacts(
+            asset_id=asset_id,
+            alarms=[(a.rule, a.status) for a in self.alarms.get(asset_id, ())],
+            episodes=self.episodes.get(asset_id, ()),
+            last_reading_at=self.last_reading_at(asset_id),
+            stale_after_us=max(_LEAST_STALE_US, int(_SILENT_PERIODS * 1e6 / slowest_hz)),
+            baselining=self.warming is not None and bool(keys) and bool(self.warming[keys].all()),
+        )
+        return stand(facts, self.now)
+
+
+def read_board(parts: ApiParts, only: str | None = None) -> AssetBoard:
+    """The board of every asset, or of one. Blocking: asks historian and catalog."""
+    plant = parts.plant
+    assets = {a: plant.assets[a] for a in ([only] if only else plant.assets) if a in plant.assets}
+    signals = {a: plant.signals_of(a) for a in assets}
+    keys = np.array(sorted(s.key for group in signals.values() for s in group), np.int32)
+    newest = parts.historian.latest(keys)
+    row = np.full(int(keys[-1]) + 1 if len(keys) else 1, -1, np.int64)
+    row[newest.signal] = np.arange(len(newest))
+    alarms: dict[str, list[Alarm]] = defaultdict(list)
+    for alarm in parts.alarms.find(None, only, None):
+        alarms[alarm.rule.asset_id].append(alarm)
+    episodes: dict[str, list[Finding]] = defaultdict(list)
+    for finding in parts.anomalies.open_episodes():
+        episodes[finding.asset_id].append(finding)
+    newest_open, _ = parts.anomalies.find(AnomalyQuery(asset_id=only, status=AnomalyStatus.OPEN, limit=_MOST_OPEN))
+    counts = Counter(a.finding.asset_id for a in newest_open)
+    warming = _warming(parts, len(row))
+    return AssetBoard(parts.clock(), assets, signals, newest, row, alarms, episodes, counts, warming)
+
+
+def _warming(parts: ApiParts, size: int) -> NDArray[np.bool_] | None:
+    if parts.baselining is None:
+        return None
+    given = parts.baselining()
+    warming = np.zeros(max(size, len(given)), np.bool_)
+    warming[: len(given)] = given
+    return warming

@@ -1,0 +1,91 @@
+"""What the API is made of; `app/wiring.py` fills it in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import numpy as np
+from fastapi import Depends, Request
+from numpy.typing import NDArray
+
+from forewarn.contracts.alarm_store import AlarmStore
+from forewarn.contracts.anomaly_store import AnomalyStore
+from forewarn.contracts.batch_log import BatchLog
+from forewarn.contracts.door import Door
+from forewarn.contracts.historian import Historian
+from forewarn.contracts.plant_view import PlantView
+from forewarn.contracts.simulation import SimulationControl
+from forewarn.contracts.source_monitor import SourceMonitor
+
+if TYPE_CHECKING:
+    from forewarn.api.instruments import Instruments
+    from forewarn.api.live import LiveBroadcaster
+
+
+class LineHealth(Protocol):
+    """How the site line is doing. behind: batches not yet judged. last_progress_at: microseconds UTC.
+    last_error: '' once the line moves again."""
+
+    @property
+    def running(self) -> bool: ...
+    @property
+    def behind(self) -> int: ...
+    @property
+    def last_error(self) -> str: ...
+    @property
+    def last_progress_at(self) -> int | None: ...
+
+
+def lag_s(line: LineHealth, now: int) -> float:
+    """Seconds since the line last moved while something waits for it; 0 when nothing does."""
+    if not line.behind or line.last_progress_at is None:
+        return 0.0
+    return max(0.0, (now - line.last_progress_at) / 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """Everything the API calls.
+
+    clock: microseconds UTC. line_health: no I/O, any thread. catalog_alive: raises when the catalog does not answer.
+    baselining: bool by signal key, True where no detector knows the signal's normal yet; None = not known.
+    static_dir: the built web page; None serves the API alone. directory: whose disk's free space is reported.
+    max_body_bytes: bound of a request body before and after decompression.
+    """
+
+    door: Door
+    log: BatchLog
+    historian: Historian
+    plant: PlantView
+    anomalies: AnomalyStore
+    alarms: AlarmStore
+    sources: SourceMonitor
+    simulation: SimulationControl | None
+    feed: "LiveBroadcaster"
+    line_health: Callable[[], LineHealth]
+    clock: Callable[[], int]
+    catalog_alive: Callable[[], None]
+    version: str
+    directory: Path
+    database: str = "sqlite"
+    max_body_bytes: int = 8 << 20
+    static_dir: Path | None = None
+    pump_asset: str | None = None
+    baselining: Callable[[], NDArray[np.bool_]] | None = None
+
+
+async def _parts(request: Request) -> ApiParts:
+    parts: ApiParts = request.app.state.parts
+    return parts
+
+
+async def _instruments(request: Request) -> Any:
+    return request.app.state.instruments
+
+
+Parts = Annotated[ApiParts, Depends(_parts)]
+if TYPE_CHECKING:
+    Meters = Annotated[Instruments, Depends(_instruments)]
+else:
+    Meters = Annotated[Any, Depends(_instruments)]

@@ -1,0 +1,186 @@
+"""POST /api/v1/telemetry/batch: decode, judge, wait for the disk, answer with a verdict for every reading."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import anyio.to_thread
+import numpy as np
+import orjson
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from forewarn.api.alarm_actions import no_readings
+from forewarn.api.body import read_body
+from forewarn.api.edge_findings import findings_of
+from forewarn.api.instruments import Instruments
+from forewarn.api.parts import ApiParts
+from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
+from forewarn.api.telemetry_arrow import MEDIA_TYPE, ArrowDecoder
+from forewarn.api.telemetry_batch import Telemetry
+from forewarn.api.telemetry_json import decode
+from forewarn.contracts.batch_log import Appended
+from forewarn.domain.findings import Finding
+from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
+
+router = APIRouter(tags=["ingest"], responses=ERROR_RESPONSES)
+_log = structlog.get_logger("forewarn.api")
+_MAX_LISTED: Final = 1_000
+_NEXT_SYNC_MS: Final = 60_000
+# A larger JSON body is decoded beside the loop, so that it does not hold up live events.
+_LARGE: Final = 1 << 20
+
+
+class ReadingVerdict(BaseModel):
+    index: int
+    sensor_id: str
+    verdict: str
+    reason: str
+
+
+class BatchAnswer(BaseModel):
+    """readings_accepted counts what is stored, late ones among them."""
+
+    status: str
+    readings_accepted: int
+    anomalies_accepted: int
+    next_sync: int
+    late: int
+    duplicate: int
+    rejected: int
+    anomalies_rejected: int
+    batch_repeated: bool
+    verdicts: list[ReadingVerdict]
+    verdicts_omitted: int
+
+
+_READING: Final = {
+    "type": "object",
+    "required": ["sensor_id", "timestamp"],
+    "properties": {
+        "sensor_id": {"type": "string"},
+        "timestamp": {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]},
+        "value": {"type": ["number", "null"]},
+        "quality": {"anyOf": [{"type": "string", "enum": ["good", "uncertain", "bad"]}, {"type": "integer"}]},
+    },
+}
+_ANOMALY: Final = {
+    "type": "object",
+    "required": ["sensor_id", "timestamp", "value", "anomaly_score"],
+    "properties": {
+        "sensor_id": {"type": "string"},
+        "timestamp": _READING["properties"]["timestamp"],  # type: ignore[index]
+        "value": {"type": "number"},
+        "anomaly_score": {"type": "number", "minimum": 0, "maximum": 1},
+        "reason": {"type": "string"},
+    },
+}
+_BODY: Final = {
+    "type": "object",
+    "required": ["gateway_id", "readings"],
+    "properties": {
+        "gateway_id": {"type": "string", "minLength": 1, "maxLength": 128},
+        "timestamp": {"type": "integer"},
+        "sequence": {"type": "integer", "minimum": 0},
+        "readings": {"type": "array", "items": _READING},
+        "anomalies": {"type": "array", "items": _ANOMALY},
+    },
+}
+_REQUEST: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _BODY},
+            MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@router.post(
+    "/api/v1/telemetry/batch",
+    status_code=202,
+    response_model=BatchAnswer,
+    openapi_extra=_REQUEST,
+    summary="Ingest a batch of readings; answered once it is durable",
+)
+async def ingest_batch(request: Request) -> Response:
+    parts: ApiParts = request.app.state.parts
+    meters: Instruments = request.app.state.instruments
+    started = time.perf_counter()
+    telemetry = await _decode(request, parts)
+    verdicts, appended = await submit(parts, meters, telemetry)
+    findings, refused = findings_of(telemetry.anomalies, parts.plant.table)
+    if findings:
+        await _keep(parts, findings, appended)
+    meters.latencies.add(time.perf_counter() - started)
+    answer = _answer(telemetry, verdicts, appended, parts.clock() // 1_000 + _NEXT_SYNC_MS)
+    answer["anomalies_accepted"], answer["anomalies_rejected"] = len(findings), refused
+    return Response(orjson.dumps(answer), 202, media_type="application/json")
+
+
+async def _decode(request: Request, parts: ApiParts) -> Telemetry:
+    media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media not in ("application/json", MEDIA_TYPE):
+        raise UnsupportedMedia(f"Content-Type {media!r} is not understood; send application/json or {MEDIA_TYPE}")
+    body = await read_body(request, parts.max_body_bytes)
+    table = parts.plant.table
+    if media == MEDIA_TYPE:
+        arrow: ArrowDecoder = request.app.state.arrow
+        headers = request.headers
+        return arrow.decode(body, headers.get("forewarn-gateway"), headers.get("forewarn-sequence"), table)
+    if len(body) > _LARGE:
+        return await anyio.to_thread.run_sync(decode, body, table)
+    return decode(body, table)
+
+
+async def submit(parts: ApiParts, meters: Instruments, telemetry: Telemetry) -> tuple[Verdicts, Appended]:
+    """Through the door, and wait for the disk. Raises BatchLogFull, StorageFailed."""
+    batch = telemetry.batch
+    if not len(batch):
+        none = np.empty(0, np.uint8)
+        return Verdicts(none, none), Appended(0, False)
+    submission = parts.door.submit(batch, telemetry.reason)
+    appended = await asyncio.wrap_future(submission.appended)
+    verdicts = submission.verdicts
+    rejected = verdicts.count(Verdict.REJECTED)
+    stored = 0 if appended.repeated else int(np.count_nonzero(verdicts.stored))
+    meters.count(verdicts)
+    meters.gateways.record(batch.gateway, stored, rejected, parts.clock())
+    return verdicts, appended
+
+
+def _answer(telemetry: Telemetry, verdicts: Verdicts, appended: Appended, next_sync: int) -> dict[str, Any]:
+    n = len(telemetry.batch)
+    rejected, duplicate = verdicts.count(Verdict.REJECTED), verdicts.count(Verdict.DUPLICATE)
+    late = verdicts.count(Verdict.LATE)
+    if appended.repeated:
+        late, duplicate = 0, n - rejected
+    listed = np.flatnonzero(verdicts.verdict)
+    return {
+        "status": "accepted" if not rejected else "rejected" if rejected == n else "partial",
+        "readings_accepted": n - rejected - duplicate,
+        "next_sync": next_sync,
+        "late": late,
+        "duplicate": duplicate,
+        "rejected": rejected,
+        "batch_repeated": appended.repeated,
+        "verdicts": [_listed(telemetry, verdicts, int(row)) for row in listed[:_MAX_LISTED]],
+        "verdicts_omitted": max(0, len(listed) - _MAX_LISTED),
+    }
+
+
+def _listed(telemetry: Telemetry, verdicts: Verdicts, row: int) -> dict[str, object]:
+    return {
+        "index": row,
+        "sensor_id": telemetry.sensor_id(row),
+        "verdict": Verdict(verdicts.verdict[row]).name.lower(),
+        "reason": REASONS[verdicts.reason[row]].value,
+    }
+
+
+async def _keep(parts: ApiParts, findings: Sequence[Finding], appended: Appended) -> None:
+    await anyio.to_thread.run_sync(parts.anomalies.upsert, findings)
+    parts.feed.publish(appended.offset, no_readings(), findings, ())

@@ -1,0 +1,35 @@
+"""Structured logs: text for people, JSON lines for machines. Secrets never reach a log call."""
+
+import logging
+import sys
+
+import structlog
+
+from forewarn.app.settings import Settings
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Route structlog and the standard library's loggers to standard error in the chosen form."""
+    level = getattr(logging, settings.log_level.upper())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for chatty in ("asyncua", "pymodbus", "uvicorn.access", "alembic", "watchfiles"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

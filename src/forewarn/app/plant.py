@@ -1,0 +1,74 @@
+"""`forewarn apply`: from a plant file to the catalog, with the plan shown first."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.prompt import Confirm
+
+from forewarn.app.plugins import connectors
+from forewarn.app.settings import Settings
+from forewarn.catalog import open_catalog
+from forewarn.domain.assets import Change, Plant
+from forewarn.domain.errors import ConfigurationError
+from forewarn.policies.plant_file import parse_plant
+from forewarn.policies.rules import default_rules
+
+_MARK = {"added": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]"}
+
+
+def read_plant(path: Path) -> Plant:
+    """The plant a file describes. Raises ConfigurationError listing every mistake with its line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from error
+    return parse_plant(text, str(path), validate_source=_source_faults)
+
+
+def _source_faults(_name: str, connector: str, settings: Mapping[str, object]) -> list[str]:
+    known = connectors()
+    if connector not in known:
+        return [f"there is no connector {connector!r}; there are: {', '.join(sorted(known))}"]
+    try:
+        known[connector].settings.model_validate(dict(settings))
+    except ValidationError as error:
+        return [f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}" for fault in error.errors()]
+    return []
+
+
+def apply_plant_file(settings: Settings, path: Path, plan_only: bool, yes: bool, console: Console) -> bool:
+    """Show the plan; apply it unless `plan_only` or the user declines. True when the catalog equals the file."""
+    plant = read_plant(path)
+    settings.make_directory()
+    rules = default_rules(plant)
+    with open_catalog(settings.catalog_url) as catalog:
+        plan = catalog.plant.plan(plant, rules)
+        show_plan(plan, console)
+        if not plan:
+            return True
+        if plan_only:
+            return False
+        removed = sum(change.action == "removed" for change in plan)
+        if removed and not yes and not Confirm.ask(f"{removed} to remove. Apply?", console=console, default=False):
+            console.print("Nothing was changed.")
+            return False
+        catalog.plant.apply(plant, rules)
+    console.print("Applied.")
+    return True
+
+
+def show_plan(plan: Sequence[Change], console: Console, most: int = 200) -> None:
+    """One line a change; a long plan is cut, its counts are complete."""
+    if not plan:
+        console.print("The catalog already equals the file.")
+        return
+    for change in plan[:most]:
+        detail = f"  [dim]{escape(change.detail)}[/]" if change.detail else ""
+        console.print(f"{_MARK[change.action]} {change.what} {escape(change.id)}{detail}", highlight=False)
+    if len(plan) > most:
+        console.print(f"… and {len(plan) - most} more")
+    counts = {action: sum(change.action == action for change in plan) for action in _MARK}
+    console.print(", ".join(f"{n} {action}" for action, n in counts.items()))

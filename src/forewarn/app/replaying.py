@@ -1,0 +1,44 @@
+"""`forewarn replay`: joins a recording on disk to the site's front door."""
+
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import orjson
+from rich.progress import Progress
+
+from forewarn.domain.errors import ForewarnError, InvalidInput, NotFound, SourceUnreachable
+from forewarn.jobs.recording import read_recording, to_wire
+from forewarn.jobs.replay import Replay, ReplayCount
+
+
+def replay_recording(
+    path: Path, asset: str, speed: float, url: str, pairs: list[str], progress: Progress
+) -> tuple[ReplayCount, list[str]]:
+    """Replay `path` into `asset`; the verdicts, and the columns that no signal of the asset matched."""
+    mapping = {}
+    for pair in pairs:
+        column, equals, signal = pair.partition("=")
+        if not equals or not signal:
+            raise InvalidInput(f"--map {pair!r} is not column=signal", field="map")
+        mapping[column] = signal
+    wire, unmatched = to_wire(read_recording(path), asset, _signal_ids(url, asset), mapping)
+    task = progress.add_task(path.name, total=wire.num_rows)
+    replay = Replay(url, gateway=f"replay:{path.name}")
+    return replay.run(wire, speed, lambda sent: progress.update(task, completed=sent)), unmatched
+
+
+def _signal_ids(url: str, asset: str) -> list[str]:
+    address = f"{url.rstrip('/')}/api/v1/assets/{urllib.parse.quote(asset, safe='')}"
+    if not address.startswith(("http://", "https://")):
+        raise InvalidInput(f"{url!r} is not a http address", field="url")
+    try:
+        with urllib.request.urlopen(address, timeout=30) as response:  # noqa: S310 (scheme checked above)
+            return [signal["id"] for signal in orjson.loads(response.read())["signals"]]
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            raise NotFound(f"the site has no asset {asset!r}; `forewarn apply` a plant file that has it") from error
+        raise ForewarnError(f"the site answered {error.code} to a question about {asset!r}") from error
+    except OSError as error:
+        raise SourceUnreachable(f"no site at {url} ({error}); start one with `forewarn serve`") from error

@@ -1,0 +1,152 @@
+"""Findings, kept as the specification's anomalies."""
+
+import base64
+import binascii
+import math
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, select, tuple_, update
+
+from forewarn.catalog.engine import Database, finite, upsert_by
+from forewarn.catalog.tables import anomalies
+from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
+from forewarn.domain.errors import InvalidInput, NotFound
+from forewarn.domain.findings import AnomalyStatus, Finding, Severity
+from forewarn.policies.anomaly_lifecycle import resolved_at
+
+_KEY = ("sensor_key", "detector", "detected_at")
+_KEPT = ("anomaly_id", "status", "note", "resolved_at", "created_at")
+_MOST = 10_000
+
+
+class CatalogAnomalies:
+    """AnomalyStore in the catalog."""
+
+    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+        self._database = database
+        self._now = now
+
+    def upsert(self, findings: Sequence[Finding]) -> None:
+        latest = {(f.signal_key, f.detector, f.started_at): f for f in findings}
+        now = self._now()
+        # In the order of the key, so that two writers never wait for each other's rows crosswise.
+        rows = [_row(latest[key], now) for key in sorted(latest)]
+        if rows:
+            with self._database.write() as connection:
+                upsert_by(connection, anomalies, rows, _KEY, _KEPT)
+
+    def open_episodes(self) -> Sequence[Finding]:
+        query = select(anomalies).where(anomalies.c.ended_at.is_(None)).order_by(*(anomalies.c[name] for name in _KEY))
+        with self._database.read() as connection:
+            return [_finding(row) for row in connection.execute(query)]
+
+    def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
+        limit = min(query.limit, _MOST)
+        if limit < 1:
+            raise InvalidInput(f"limit must be at least 1, not {query.limit}", field="limit")
+        with self._database.read() as connection:
+            rows = connection.execute(_selection(query).limit(limit + 1)).all()
+        page = [_anomaly(row) for row in rows[:limit]]
+        return page, _cursor(page[-1]) if len(rows) > limit else None
+
+    def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int) -> Anomaly:
+        with self._database.write() as connection:
+            query = select(anomalies).where(anomalies.c.anomaly_id == anomaly_id).with_for_update()
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no anomaly {anomaly_id!r}")
+            closed = resolved_at(AnomalyStatus(row.status), status, at, row.resolved_at)
+            change = update(anomalies).where(anomalies.c.anomaly_id == anomaly_id)
+            connection.execute(change.values(status=status.value, note=note, resolved_at=closed))
+            return _anomaly(connection.execute(query).one())
+
+
+def _selection(query: AnomalyQuery) -> Select[Any]:
+    c = anomalies.c
+    selection = select(anomalies).order_by(c.detected_at.desc(), c.anomaly_id.desc())
+    for column, wanted in (
+        (c.asset_id, query.asset_id),
+        (c.sensor_id, query.signal_id),
+        (c.status, query.status and query.status.value),
+        (c.severity, query.severity and query.severity.value),
+    ):
+        if wanted is not None:
+            selection = selection.where(column == wanted)
+    if query.start is not None:
+        selection = selection.where(c.detected_at >= query.start)
+    if query.end is not None:
+        selection = selection.where(c.detected_at < query.end)
+    if query.cursor is not None:
+        selection = selection.where(tuple_(c.detected_at, c.anomaly_id) < tuple_(*_after(query.cursor)))
+    return selection
+
+
+def _cursor(last: Anomaly) -> str:
+    return base64.urlsafe_b64encode(f"{last.finding.started_at}:{last.id}".encode()).decode()
+
+
+def _after(cursor: str) -> tuple[int, str]:
+    try:
+        at, _, anomaly_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition(":")
+        return int(at), anomaly_id
+    except (ValueError, binascii.Error):
+        raise InvalidInput("cursor is none that an earlier answer gave: start without one", field="cursor") from None
+
+
+def _row(finding: Finding, now: int) -> dict[str, Any]:
+    return {
+        "anomaly_id": str(uuid.uuid4()),
+        "sensor_key": finding.signal_key,
+        "sensor_id": finding.signal_id,
+        "asset_id": finding.asset_id,
+        "detector": finding.detector,
+        "detected_at": finding.started_at,
+        "last_at": finding.last_at,
+        "ended_at": finding.ended_at,
+        "anomaly_type": finding.anomaly_type,
+        "severity": finding.severity.value,
+        "anomaly_score": finding.score,
+        "value": finite(finding.value),
+        "expected_value": finite(finding.expected),
+        "reason": finding.reason,
+        "detected_by": finding.detected_by,
+        "count": finding.count,
+        "status": AnomalyStatus.OPEN.value,
+        "note": "",
+        "resolved_at": None,
+        "created_at": now,
+    }
+
+
+def _finding(row: Row[Any]) -> Finding:
+    columns = row._mapping
+    return Finding(
+        signal_key=columns["sensor_key"],
+        signal_id=columns["sensor_id"],
+        asset_id=columns["asset_id"],
+        detector=columns["detector"],
+        anomaly_type=columns["anomaly_type"],
+        severity=Severity(columns["severity"]),
+        score=columns["anomaly_score"],
+        value=math.nan if columns["value"] is None else columns["value"],
+        expected=columns["expected_value"],
+        reason=columns["reason"],
+        started_at=columns["detected_at"],
+        last_at=columns["last_at"],
+        ended_at=columns["ended_at"],
+        count=columns["count"],
+        detected_by=columns["detected_by"],
+    )
+
+
+def _anomaly(row: Row[Any]) -> Anomaly:
+    return Anomaly(
+        id=row.anomaly_id,
+        finding=_finding(row),
+        status=AnomalyStatus(row.status),
+        created_at=row.created_at,
+        resolved_at=row.resolved_at,
+        note=row.note,
+    )

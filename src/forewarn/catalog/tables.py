@@ -1,0 +1,217 @@
+"""The relational schema. Names follow the specification; where it has UUIDs, the API's text ids stand.
+
+Rows that a plant file no longer names are `retired`, never deleted. Times are int64 microseconds UTC.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    desc,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself on INTEGER alone
+Double = Float(53)
+
+
+def _required(name: str, kind: Any, *more: Any, **options: Any) -> Column[Any]:
+    return Column(name, kind, *more, nullable=False, **options)
+
+
+plant_revision = Table(
+    "plant_revision",
+    metadata,
+    Column("plant_id", Integer, primary_key=True, autoincrement=False),
+    _required("revision", BigInteger),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("path", Text, primary_key=True),
+    _required("name", Text),
+    _required("retired", Boolean),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _required("connector", Text),
+    _required("settings", JSON),
+    _required("position", Integer),
+    _required("retired", Boolean),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("asset_id", Text, primary_key=True),
+    _required("name", Text),
+    _required("asset_type", Text),
+    _required("enterprise", Text),
+    _required("site", Text),
+    _required("area", Text),
+    _required("line", Text),
+    _required("status", Text),
+    _required("components", JSON),
+    _required("specifications", JSON),
+    _required("position", Integer),
+    _required("retired", Boolean),
+    _required("created_at", BigInteger),
+    _required("updated_at", BigInteger),
+)
+
+sensors = Table(
+    "sensors",
+    metadata,
+    Column("sensor_key", Integer, primary_key=True, autoincrement=False),
+    _required("sensor_id", Text, unique=True),
+    _required("asset_id", Text, ForeignKey("assets.asset_id")),
+    _required("name", Text),
+    _required("sensor_type", Text),
+    _required("unit", Text),
+    Column("range_low", Double),
+    Column("range_high", Double),
+    Column("low_critical", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("high_critical", Double),
+    Column("max_rate_per_s", Double),
+    Column("flatline_s", Double),
+    _required("deadband", Double),
+    Column("running_above", Double),
+    _required("sampling_rate_hz", Double),
+    Column("source", Text),
+    Column("address", Text),
+    _required("position", Integer),
+    _required("retired", Boolean),
+    _required("created_at", BigInteger),
+    Index("ix_sensors_asset_id", "asset_id", "position"),
+)
+
+anomalies = Table(
+    "anomalies",
+    metadata,
+    Column("anomaly_id", Text, primary_key=True),
+    _required("sensor_key", Integer),
+    _required("sensor_id", Text),
+    _required("asset_id", Text),
+    _required("detector", Text),
+    _required("detected_at", BigInteger),  # the episode's start, in source time
+    _required("last_at", BigInteger),
+    Column("ended_at", BigInteger),
+    _required("anomaly_type", Text),
+    _required("severity", Text),
+    _required("anomaly_score", Double),
+    Column("value", Double),
+    Column("expected_value", Double),
+    _required("reason", Text),
+    _required("detected_by", Text),
+    _required("count", BigInteger),
+    _required("status", Text),
+    _required("note", Text),
+    Column("resolved_at", BigInteger),
+    _required("created_at", BigInteger),
+    UniqueConstraint("sensor_key", "detector", "detected_at"),
+)
+for _filter in ("asset_id", "sensor_id", "status", "severity"):
+    Index(f"ix_anomalies_{_filter}", anomalies.c[_filter], desc(anomalies.c.detected_at), desc(anomalies.c.anomaly_id))
+Index("ix_anomalies_newest", desc(anomalies.c.detected_at), desc(anomalies.c.anomaly_id))
+Index(
+    "ix_anomalies_lasting",
+    anomalies.c.sensor_key,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+alarm_rules = Table(
+    "alarm_rules",
+    metadata,
+    Column("asset_id", Text, ForeignKey("assets.asset_id"), primary_key=True),
+    Column("rule_id", Text, primary_key=True),
+    _required("sensor_key", Integer),
+    _required("sensor_id", Text),
+    _required("condition", Text),
+    _required("threshold", Double),
+    _required("priority", Text),
+    _required("title", Text),
+    _required("deadband", Double),
+    _required("on_delay_s", Double),
+    _required("off_delay_s", Double),
+    _required("latching", Boolean),
+    _required("only_running", Boolean),
+    _required("detector", Text),
+    _required("cause", Text),
+    _required("consequence", Text),
+    _required("action", Text),
+    _required("response_minutes", Integer),
+    _required("position", Integer),
+    _required("retired", Boolean),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("asset_id", Text, primary_key=True),
+    Column("rule_id", Text, primary_key=True),
+    _required("state", Text),
+    _required("active", Boolean),
+    Column("pending_since", BigInteger),
+    _required("latched", Boolean),
+    Column("raised_at", BigInteger),
+    Column("returned_at", BigInteger),
+    Column("acknowledged_at", BigInteger),
+    Column("acknowledged_by", Text),
+    Column("shelved_until", BigInteger),
+    Column("shelved_by", Text),
+    Column("value", Double),
+    _required("occurrences", BigInteger),
+    ForeignKeyConstraint(["asset_id", "rule_id"], ["alarm_rules.asset_id", "alarm_rules.rule_id"]),
+    Index("ix_alarms_state", "state"),
+)
+
+alarm_events = Table(
+    "alarm_events",
+    metadata,
+    Column("event_id", Serial, primary_key=True, autoincrement=True),
+    _required("asset_id", Text),
+    _required("rule_id", Text),
+    _required("at", BigInteger),
+    _required("kind", Text),
+    _required("state", Text),
+    _required("by", Text),
+    _required("comment", Text),
+    Column("value", Double),
+    ForeignKeyConstraint(["asset_id", "rule_id"], ["alarm_rules.asset_id", "alarm_rules.rule_id"]),
+    Index("ix_alarm_events_alarm", "asset_id", "rule_id", "event_id"),
+    Index("ix_alarm_events_at", "at"),
+)
+
+stage_offsets = Table(
+    "stage_offsets",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    _required("log_offset", BigInteger),
+)

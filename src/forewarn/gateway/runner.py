@@ -1,0 +1,119 @@
+"""Every source in a task of its own: none waits for, or falls with, another."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from forewarn.contracts.connector import Connector
+from forewarn.contracts.door import Door
+from forewarn.domain.assets import Signal, SourceConfig
+from forewarn.domain.sources import SourceState, SourceStatus
+from forewarn.gateway.health import SourceHealth
+from forewarn.gateway.sink import BatchNumbers, DoorSink
+from forewarn.gateway.supervisor import supervise
+from forewarn.kit.clock import SECOND, now_us
+from forewarn.kit.retry import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What decides whether a source must be restarted."""
+
+    config: SourceConfig
+    signals: tuple[Signal, ...]
+
+
+def _plans(sources: Sequence[SourceConfig], signals: Sequence[Signal]) -> dict[str, _Plan]:
+    of: dict[str, list[Signal]] = {source.name: [] for source in sources}
+    for signal in signals:
+        if signal.source in of and signal.key > 0:
+            of[signal.source].append(signal)
+    return {source.name: _Plan(source, tuple(of[source.name])) for source in sources}
+
+
+class SourceRunner:
+    """Runs the sources' connectors; a SourceMonitor.
+
+    first_sequence: the last batch number the log has seen for a source, -1 if none; ours go on from there.
+    `run`, `update` and `stop` belong to one event loop; `statuses` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SourceConfig],
+        signals: Sequence[Signal],
+        connectors: Mapping[str, Connector],
+        door: Door,
+        first_sequence: Callable[[str], int],
+        clock: Callable[[], int] = now_us,
+        *,
+        stale_after_s: float = 30.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._connectors = connectors
+        self._door = door
+        self._first_sequence = first_sequence
+        self._clock = clock
+        self._stale_after_us = int(stale_after_s * SECOND)
+        self._backoff = backoff or Backoff()
+        self._plans = _plans(sources, signals)
+        self._health = {name: self._fresh_health(plan) for name, plan in self._plans.items()}
+        self._numbers: dict[str, BatchNumbers] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._running = False
+        self._changing = asyncio.Lock()
+
+    def statuses(self) -> Sequence[SourceStatus]:
+        health = self._health
+        return [health[name].status() for name in sorted(health)]
+
+    async def run(self) -> None:
+        """Keep all sources going until `stop`, or until cancelled; both close every connection first."""
+        self._running = True
+        try:
+            async with self._changing:
+                for name in self._plans:
+                    self._start(name)
+            await self._stopping.wait()
+        finally:
+            self._running = False
+            await self._cancel(list(self._tasks))
+
+    async def update(self, sources: Sequence[SourceConfig], signals: Sequence[Signal]) -> None:
+        """The plant changed: restart the sources whose settings or signals differ, leave the others be."""
+        async with self._changing:
+            new = _plans(sources, signals)
+            gone = [name for name in self._plans if name not in new]
+            changed = [name for name, plan in new.items() if self._plans.get(name) != plan]
+            await self._cancel([*gone, *changed])
+            kept = {name: self._health[name] for name in new if name not in changed}
+            self._health = kept | {name: self._fresh_health(new[name]) for name in changed}
+            self._plans = new
+            if self._running:
+                for name in changed:
+                    self._start(name)
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        await self._cancel(list(self._tasks))
+
+    def _fresh_health(self, plan: _Plan) -> SourceHealth:
+        return SourceHealth(plan.config.name, plan.config.connector, self._stale_after_us, self._clock)
+
+    def _start(self, name: str) -> None:
+        plan, health = self._plans[name], self._health[name]
+        keys = [signal.key for signal in plan.signals]
+        if name not in self._numbers:
+            self._numbers[name] = BatchNumbers(self._first_sequence(name))
+        sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock)
+        work = supervise(plan.config, plan.signals, self._connectors, sink, health, self._backoff)
+        self._tasks[name] = asyncio.create_task(work, name=f"source {name}")
+
+    async def _cancel(self, names: Sequence[str]) -> None:
+        tasks = {name: self._tasks.pop(name) for name in names if name in self._tasks}
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        for name in tasks:
+            self._health[name].enter(SourceState.STOPPED)

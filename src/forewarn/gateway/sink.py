@@ -1,0 +1,134 @@
+"""From a connector's columns to a durable batch: the sink each source writes to."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.contracts.door import Door
+from forewarn.domain.errors import BatchLogFull, StorageFailed
+from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.status import BAD_NO_COMMUNICATION
+from forewarn.domain.verdicts import REASONS, Verdict
+from forewarn.gateway.health import SourceHealth
+from forewarn.kit.retry import Backoff
+
+_log = logging.getLogger(__name__)
+_NEVER = np.iinfo(np.int64).min
+
+
+class BatchNumbers:
+    """The numbers of one gateway's batches. It outlives the sinks of a source: a batch cut short by a restart
+    may still be stored, so its number is never given again."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    def take(self) -> int:
+        self._last += 1
+        return self._last
+
+
+class DoorSink:
+    """Numbers batches, hands them to the door, and waits until they are durable.
+
+    Nothing is ever dropped here: a full log or a refusing disk is waited out, and that wait holds the
+    connector back. `keys` are the signals that a gap is marked on when the source is lost.
+    """
+
+    def __init__(
+        self, health: SourceHealth, door: Door, numbers: BatchNumbers, keys: Sequence[int], clock: Callable[[], int]
+    ) -> None:
+        self._health = health
+        self._door = door
+        self._numbers = numbers
+        self._clock = clock
+        self._keys = np.unique(np.asarray(keys, np.int32))
+        self._last_time = np.full(len(self._keys), _NEVER, np.int64)
+        self._turn = asyncio.Lock()
+        self._backoff = Backoff(first_s=0.1, cap_s=2.0)
+        self._connections = 0
+        self._last_rejection = ""
+        self.is_connected = False
+
+    async def put(
+        self,
+        signal: NDArray[np.int32],
+        time: NDArray[np.int64],
+        value: NDArray[np.float64],
+        quality: NDArray[np.uint32],
+    ) -> None:
+        if not len(signal):
+            return
+        await self._submit(signal, time, value, quality)
+        self._remember(signal, time)
+        self._health.took(len(signal))
+
+    def alive(self) -> None:
+        self._health.heard()
+
+    def connected(self) -> None:
+        if not self.is_connected:
+            self._health.connected(again=self._connections > 0)
+            self._connections += 1
+            self.is_connected = True
+
+    def rejected(self, count: int, example: str) -> None:
+        if example != self._last_rejection:  # the same fault at every poll is one line in the log
+            self._last_rejection = example
+            _log.warning("source %s: %d rejected: %s", self._health.name, count, example)
+        self._health.rejected(count, example)
+
+    async def mark_gap(self) -> None:
+        """One bad reading a signal, after its last one and not before now: charts break the line there."""
+        self.is_connected = False
+        n = len(self._keys)
+        if n:
+            after_last = np.where(self._last_time == _NEVER, _NEVER, self._last_time + 1)
+            time = np.maximum(after_last, self._clock())
+            quality = np.full(n, BAD_NO_COMMUNICATION, np.uint32)
+            await self._submit(self._keys, time, np.full(n, np.nan), quality)
+            self._remember(self._keys, time)
+
+    def _remember(self, signal: NDArray[np.int32], time: NDArray[np.int64]) -> None:
+        if not len(self._keys):
+            return
+        row = np.minimum(np.searchsorted(self._keys, signal), len(self._keys) - 1)
+        mine = self._keys[row] == signal
+        np.maximum.at(self._last_time, row[mine], time[mine])
+
+    async def _submit(
+        self,
+        signal: NDArray[np.int32],
+        time: NDArray[np.int64],
+        value: NDArray[np.float64],
+        quality: NDArray[np.uint32],
+    ) -> None:
+        async with self._turn:
+            batch = ReadingBatch(signal, time, value, quality, self._health.name, self._numbers.take())
+            attempt = 0
+            while not await self._try(batch, attempt):
+                attempt += 1
+
+    async def _try(self, batch: ReadingBatch, attempt: int) -> bool:
+        """True once durable. Trying again under the same number is safe: the log drops repeats."""
+        try:
+            submission = self._door.submit(batch)
+            # Shielded: cancelling the source must not cancel the log's own future.
+            await asyncio.shield(asyncio.wrap_future(submission.appended))
+        except BatchLogFull as error:
+            self._health.waiting(str(error))
+            await asyncio.sleep(error.retry_after_s)
+            return False
+        except StorageFailed as error:
+            self._health.waiting(str(error))
+            await asyncio.sleep(self._backoff.delay_s(attempt, 1.0))
+            return False
+        verdicts = submission.verdicts
+        if refused := verdicts.count(Verdict.REJECTED):
+            first = int(np.argmax(verdicts.verdict == Verdict.REJECTED))
+            reason = REASONS[int(verdicts.reason[first])]
+            self._health.rejected(refused, f"signal {int(batch.signal[first])}: {reason}")
+        return True

@@ -1,0 +1,240 @@
+"""Judge: readings, findings and silence become alarms."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.contracts.alarm_store import Alarm, AlarmKey, AlarmStore, Transition
+from forewarn.contracts.historian import Historian
+from forewarn.contracts.plant_view import PlantView
+from forewarn.contracts.stage import Carriage
+from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Condition
+from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.status import is_good
+from forewarn.policies import alarm_lifecycle as lifecycle
+from forewarn.policies import regimes as regime
+from forewarn.policies.condition import Holding, advance, raw_condition
+from forewarn.policies.finding_watch import FindingWatch
+from forewarn.policies.regimes import RegimeRows, Regimes
+from forewarn.policies.runs import Runs, resized
+from forewarn.policies.silence import NEVER, SilenceWatch
+from forewarn.policies.value_watch import ValueWatch
+
+START_GRACE_S: Final = 30.0
+_VALUE: Final = (Condition.ABOVE, Condition.BELOW)
+Change = tuple[AlarmKey, Transition]
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """What one carriage would change; taken over only once it is stored, so the line may try again."""
+
+    changes: list[Change] = field(default_factory=list)
+    holdings: list[tuple[int, Holding]] = field(default_factory=list)
+    put_aside: set[int] = field(default_factory=set)
+    taken_back: set[int] = field(default_factory=set)
+
+
+class JudgeStage:
+    """Limit rules follow readings by source time, FINDING rules follow findings, SILENT rules arrivals (on `tick`).
+
+    Writes through `AlarmStore.change_all`, and only when something changes: the line sets the stage's offset
+    otherwise. Delays that are running live in memory: after a restart they begin anew.
+    An only_running rule is not raised while the machine stands, nor in the first 30 s after a start; what stood
+    before is suppressed by design and comes back if it still holds.
+    """
+
+    name = "judge"
+
+    def __init__(
+        self, alarms: AlarmStore, plant: PlantView, clock: Callable[[], int], handled: int | None = None
+    ) -> None:
+        """clock: microseconds UTC, for arrivals. handled: the stage's stored offset; without it `tick` waits for
+        the first carriage, since what it writes carries the offset."""
+        self._alarms = alarms
+        self._plant = plant
+        self._clock = clock
+        self._handled = handled
+        self._revision: int | None = None
+        self._regimes = Regimes()
+        self._heard = np.zeros(0, np.int64)
+        self._values = ValueWatch((), (), 0)
+        self._findings = FindingWatch(())
+        self._silence = SilenceWatch((), (), plant.table)
+        self._aside: set[int] = set()
+        self._reconciled = False
+
+    def handle(self, carriage: Carriage) -> Carriage:
+        if self._handled is not None and carriage.last <= self._handled:
+            return carriage
+        self._follow_plant()
+        verdict = _Verdict()
+        readings = self._known_good(carriage.readings)
+        newest = self._judge_readings(readings, verdict) if len(readings) else 0
+        finding_changes, opened = self._findings.follow(carriage.findings)
+        verdict.changes.extend(finding_changes)
+        if not self._reconciled:
+            verdict.changes.extend(self._findings.reconcile(opened, newest))
+        events = self._store(verdict.changes, carriage.last)
+        self._values.hold(verdict.holdings)
+        self._aside = (self._aside | verdict.put_aside) - verdict.taken_back
+        self._findings.keep(opened)
+        self._reconciled = True
+        self._handled = carriage.last
+        return carriage.with_alarm_events(events) if events else carriage
+
+    def tick(self, now_us: int) -> Carriage | None:
+        """Silence and the ends of shelves."""
+        if self._handled is None:
+            return None
+        self._follow_plant()
+        changes = [*self._silence_changes(now_us), *self._expiries(now_us)]
+        events = self._store(changes, self._handled)
+        if not events:
+            return None
+        empty = np.zeros(0)
+        nothing = ReadingBatch(
+            empty.astype(np.int32), empty.astype(np.int64), empty, empty.astype(np.uint32), "", self._handled
+        )
+        return Carriage(self._handled, self._handled, (), nothing, (), events)
+
+    def warm(self, historian: Historian, now_us: int) -> None:
+        """Count what the historian has heard of as heard now, so that a source that died with us is noticed."""
+        self._follow_plant()
+        latest = historian.latest(np.flatnonzero(self._plant.table.known).astype(np.int32))
+        self._heard[latest.signal] = np.maximum(self._heard[latest.signal], now_us)
+
+    def _follow_plant(self) -> None:
+        if self._plant.revision == self._revision:
+            return
+        before = {self._key(r): self._values.holding(i) for i, r in enumerate(self._values.rules)}
+        self._revision, table = self._plant.revision, self._plant.table
+        self._regimes.configure(table)
+        self._heard = resized(self._heard, table.size, NEVER)
+        alarms = self._alarms.rules()
+        values = [a for a in alarms if a.rule.condition in _VALUE]
+        holdings = [self._held(a, before.get(self._key(a.rule))) for a in values]
+        self._values = ValueWatch([a.rule for a in values], holdings, table.size)
+        self._aside = {i for i, a in enumerate(values) if _by_design(a)}
+        watched = [(a.rule, a.status.active) for a in alarms if a.rule.condition is Condition.FINDING]
+        self._findings = self._findings.renewed(watched)
+        silent = [a for a in alarms if a.rule.condition is Condition.SILENT]
+        self._silence = SilenceWatch([a.rule for a in silent], [a.status.active for a in silent], table)
+
+    @staticmethod
+    def _key(rule: AlarmRule) -> AlarmKey:
+        return (rule.asset_id, rule.rule_id)
+
+    @staticmethod
+    def _held(alarm: Alarm, before: Holding | None) -> Holding:
+        active = alarm.status.active
+        return before if before and before.active == active else Holding(active=active, raw=active)
+
+    def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
+        known = self._plant.table.known
+        usable = is_good(readings.quality) & (readings.signal < len(known))
+        usable[usable] = known[readings.signal[usable]]
+        return readings if usable.all() else readings.take(usable)
+
+    def _judge_readings(self, readings: ReadingBatch, verdict: _Verdict) -> int:
+        """Newest source time of the batch."""
+        runs = Runs.of(readings)
+        speeds = self._regimes.follow(readings, runs)
+        self._heard[runs.signal] = self._clock()
+        lowest = np.minimum.reduceat(readings.value, runs.start)
+        highest = np.maximum.reduceat(readings.value, runs.start)
+        standing = (speeds.regime == regime.STANDING) & ~speeds.mixed
+        touched = self._values.may_change(runs.signal, lowest, highest, standing)
+        turning = speeds.mixed | (readings.time[runs.start] < speeds.since + int(START_GRACE_S * 1e6))
+        turning &= self._values.designed[runs.signal]
+        for run in np.flatnonzero(touched | turning):
+            self._judge_run(readings, runs, int(run), speeds, verdict)
+        self._step_aside(runs, readings, speeds, verdict)
+        return int(readings.time.max())
+
+    def _judge_run(self, readings: ReadingBatch, runs: Runs, run: int, speeds: RegimeRows, verdict: _Verdict) -> None:
+        span = slice(int(runs.start[run]), int(runs.start[run] + runs.length[run]))
+        time, value = readings.time[span], readings.value[span]
+        allowed = _runs_steadily(speeds, span, time)
+        for index in self._values.of_signal(int(runs.signal[run])):
+            rule, holding = self._values.rules[index], self._values.holding(index)
+            raw = raw_condition(rule, holding.raw, value)
+            if rule.only_running and not holding.active:
+                raw &= allowed
+            after, flips = advance(rule, holding, time, value, raw)
+            if after != holding:
+                verdict.holdings.append((index, after))
+            verdict.changes.extend((self._key(rule), _transition(f.active, f.at, f.value)) for f in flips)
+
+    def _step_aside(self, runs: Runs, readings: ReadingBatch, speeds: RegimeRows, verdict: _Verdict) -> None:
+        """Suppress by design what is active on a machine that stands; take it back when it runs steadily."""
+        active_after = {i: h.active for i, h in verdict.holdings}
+        for index, rule in self._designed(active_after):
+            run = int(np.searchsorted(runs.signal, rule.signal_key))
+            if run == len(runs) or runs.signal[run] != rule.signal_key:
+                continue
+            row = int(runs.last[run])
+            at = int(readings.time[row])
+            if speeds.row_regime[row] == regime.STANDING and index not in self._aside:
+                verdict.changes.append((self._key(rule), partial(lifecycle.suppress_by_design, at=at)))
+                verdict.put_aside.add(index)
+            elif index in self._aside and _runs_steadily(speeds, slice(row, row + 1), readings.time[row : row + 1]):
+                verdict.changes.append((self._key(rule), partial(lifecycle.unsuppress_by_design, at=at)))
+                verdict.taken_back.add(index)
+
+    def _designed(self, active_after: dict[int, bool]) -> list[tuple[int, AlarmRule]]:
+        watch = self._values
+        live = self._aside | {i for i, active in active_after.items() if active} | watch.active
+        return [(i, watch.rules[i]) for i in sorted(live) if watch.rules[i].only_running]
+
+    def _silence_changes(self, now_us: int) -> list[Change]:
+        if not self._silence.rules:
+            return []
+        table = self._plant.table
+        holds = self._silence.holds(now_us, self._heard, self._regimes.running(table.size))
+        return [
+            (self._key(self._silence.rules[i]), _transition(bool(holds[i]), now_us, None))
+            for i in np.flatnonzero(holds != self._silence.active)
+            if holds[i] or self._heard_again(self._silence.rules[i])
+        ]
+
+    def _heard_again(self, rule: AlarmRule) -> bool:
+        """An alarm from before a restart stands until something is heard."""
+        keys = [rule.signal_key] if rule.signal_key else [s.key for s in self._plant.signals_of(rule.asset_id)]
+        return any(self._heard[k] != NEVER for k in keys if k < len(self._heard))
+
+    def _expiries(self, now_us: int) -> list[Change]:
+        shelved = self._alarms.find([AlarmState.SHELVED], None, None)
+        due = [a for a in shelved if a.status.shelved_until is not None and a.status.shelved_until <= now_us]
+        return [(self._key(a.rule), partial(lifecycle.expire, at=now_us)) for a in due]
+
+    def _store(self, changes: Sequence[Change], offset: int) -> list[AlarmEvent]:
+        if not changes:
+            return []
+        changed = self._alarms.change_all(changes, self.name, offset)
+        standing = {self._key(alarm.rule): alarm.status.active for alarm, _ in changed}
+        self._findings.settle(standing)
+        for index, rule in enumerate(self._silence.rules):
+            self._silence.active[index] = standing.get(self._key(rule), self._silence.active[index])
+        return [event for _, events in changed for event in events]
+
+
+def _runs_steadily(speeds: RegimeRows, span: slice, time: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Per row: the machine does not stand, and its last start is over START_GRACE_S ago."""
+    steadily: NDArray[np.bool_] = (speeds.row_regime[span] != regime.STANDING) & (
+        time >= speeds.row_since[span] + int(START_GRACE_S * 1e6)
+    )
+    return steadily
+
+
+def _transition(active: bool, at: int, value: float | None) -> Transition:
+    return partial(lifecycle.raised if active else lifecycle.returned, at=at, value=value)
+
+
+def _by_design(alarm: Alarm) -> bool:
+    status: AlarmStatus = alarm.status
+    return alarm.rule.only_running and status.state is AlarmState.SUPPRESSED and not status.shelved_by

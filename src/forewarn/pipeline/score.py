@@ -1,0 +1,142 @@
+"""Score: every detector sees every good reading; what lasts becomes a finding."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from forewarn.contracts.anomaly_store import AnomalyStore
+from forewarn.contracts.detector import Detector
+from forewarn.contracts.historian import Historian
+from forewarn.contracts.plant_view import PlantView
+from forewarn.contracts.stage import Carriage
+from forewarn.domain.findings import Finding
+from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.status import is_good
+from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
+from forewarn.policies.severity import severity_of
+
+_HOUR_US: Final = 3_600_000_000
+_STATISTICAL: Final = EpisodeSettings(k=8, n=10, on_s=5.0, off_s=30.0)
+PERSISTENCE: Final[Mapping[str, EpisodeSettings]] = {
+    "limits": EpisodeSettings(off_s=10.0),
+    "rate_of_change": EpisodeSettings(off_s=30.0),
+    "flatline": EpisodeSettings(off_s=10.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    detector: Detector
+    tracker: EpisodeTracker
+
+
+class ScoreStage:
+    """A finding is written when its episode opens, closes, rises by 0.05 or has lasted another minute.
+
+    On the first carriage after a start all open findings are told again, so that the judge knows the whole. A
+    carriage that the line tries again (this or a later stage failed) gets the findings it got before.
+    """
+
+    name = "score"
+
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        anomalies: AnomalyStore,
+        plant: PlantView,
+        persistence: Mapping[str, EpisodeSettings] = PERSISTENCE,
+    ) -> None:
+        """persistence: by detector name; 8 of 10 readings over 5 s where it says nothing."""
+        self._watches = [_Watch(d, EpisodeTracker(persistence.get(d.name, _STATISTICAL))) for d in detectors]
+        self._anomalies = anomalies
+        self._plant = plant
+        self._revision: int | None = None
+        self._handled = -1
+        self._told: list[Finding] = []
+        self._resumed = False
+
+    def handle(self, carriage: Carriage) -> Carriage:
+        findings = self._told if carriage.first <= self._handled else []
+        if carriage.last > self._handled:
+            self._follow_plant()
+            findings = findings + self._resume() + self._score(self._known_good(carriage.readings))
+            self._told, self._handled = findings, carriage.last
+        if findings:
+            self._anomalies.upsert(findings)
+        return carriage.with_findings(findings) if findings else carriage
+
+    def tick(self, now_us: int) -> Carriage | None:
+        """Nothing: findings live by source time."""
+        return None
+
+    def warm(self, historian: Historian, now_us: int, hours: int = 36, recent_s: int = 1_200) -> None:
+        """Let the detectors learn from the past: the first half minute of each of the last `hours`, and all of
+        the last `recent_s` seconds. Raises no finding."""
+        self._follow_plant()
+        keys = np.flatnonzero(self._plant.table.known).astype(np.int32)
+        if not len(keys):
+            return
+        recent = now_us - recent_s * 1_000_000
+        spans = [(now_us - h * _HOUR_US, now_us - h * _HOUR_US + 30_000_000) for h in range(hours, 0, -1)]
+        for start, end in [s for s in spans if s[1] <= recent] + [(recent, now_us)]:
+            past = historian.raw(keys, start, end)
+            batch = self._known_good(ReadingBatch(past.signal, past.time, past.value, past.quality, "", 0))
+            if len(batch):
+                for watch in self._watches:
+                    watch.detector.score(batch)
+
+    def _follow_plant(self) -> None:
+        if self._plant.revision == self._revision:
+            return
+        self._revision, table = self._plant.revision, self._plant.table
+        for watch in self._watches:
+            watch.detector.configure(table)
+            watch.tracker.resize(table.size)
+
+    def _resume(self) -> list[Finding]:
+        """Once: take up the episodes that were open when the last process ended."""
+        if self._resumed:
+            return []
+        size, open_now = self._plant.table.size, self._anomalies.open_episodes()
+        for watch in self._watches:
+            watch.tracker.resume([f for f in open_now if f.detector == watch.detector.name and f.signal_key < size])
+        self._resumed = True
+        return list(open_now)
+
+    def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
+        known = self._plant.table.known
+        usable = is_good(readings.quality) & (readings.signal < len(known))
+        usable[usable] = known[readings.signal[usable]]
+        return readings if usable.all() else readings.take(usable)
+
+    def _score(self, readings: ReadingBatch) -> list[Finding]:
+        if not len(readings):
+            return []
+        return [finding for watch in self._watches for finding in self._findings(watch, readings)]
+
+    def _findings(self, watch: _Watch, readings: ReadingBatch) -> list[Finding]:
+        scores = watch.detector.score(readings)
+        episodes = watch.tracker.track(readings, scores.score, scores.expected)
+        return [self._finding(watch.detector, episode) for episode in episodes]
+
+    def _finding(self, detector: Detector, episode: Episode) -> Finding:
+        signal = self._plant.table.signals[episode.signal]
+        assert signal is not None, "only known signals are scored"
+        return Finding(
+            signal_key=episode.signal,
+            signal_id=signal.id,
+            asset_id=signal.asset_id,
+            detector=detector.name,
+            anomaly_type=detector.anomaly_type,
+            severity=severity_of(episode.score),
+            score=episode.score,
+            value=episode.value,
+            expected=None if np.isnan(episode.expected) else episode.expected,
+            reason=detector.explain(episode.signal, episode.value, episode.score, episode.expected),
+            started_at=episode.started_at,
+            last_at=episode.last_at,
+            ended_at=episode.ended_at,
+            count=episode.count,
+        )

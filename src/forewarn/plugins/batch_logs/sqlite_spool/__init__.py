@@ -1,0 +1,8 @@
+"""The embedded batch log and outbox: SQLite carries the crash logic, Arrow IPC the columns."""
+
+from forewarn.plugins.batch_logs.sqlite_spool.frame import FrameDamaged
+from forewarn.plugins.batch_logs.sqlite_spool.spool import SqliteSpool
+
+BATCH_LOG = SqliteSpool
+
+__all__ = ["BATCH_LOG", "FrameDamaged", "SqliteSpool"]

@@ -1,0 +1,104 @@
+"""One batch as bytes: an Arrow IPC stream of one record batch (lz4), guarded by a CRC-32 over body and name."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from forewarn.domain.errors import StorageFailed
+from forewarn.domain.readings import ReadingBatch
+
+SCHEMA: Final = pa.schema(
+    [("signal", pa.int32()), ("time", pa.int64()), ("value", pa.float64()), ("quality", pa.uint32())]
+)
+# Threads of Arrow's own pool cost more than they bring at 10,000 rows: 90 us against 30 us a frame.
+_WRITE: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_READ: Final = pa.ipc.IpcReadOptions(use_threads=False)
+_NAME: Final = struct.Struct("<qqq")
+
+
+class FrameDamaged(StorageFailed):
+    """The frame at `offset` is missing or is not what was written. Nothing after it is lost."""
+
+    def __init__(self, offset: int, what: str) -> None:
+        super().__init__(
+            f"batch log frame {offset} is damaged ({what}). Restore the log's directory from a backup, or give up "
+            f"this one batch with SqliteSpool.discard({offset})"
+        )
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A row of table `frame`, its gateway by name. `body` is empty for a batch without readings."""
+
+    offset: int
+    gateway: str
+    sequence: int
+    readings: int
+    crc: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A batch with its body and that body's CRC-32; the offset is not known yet."""
+
+    batch: ReadingBatch
+    body: Any
+    body_crc: int
+
+    def at(self, offset: int) -> Frame:
+        """The frame to write at `offset`."""
+        batch = self.batch
+        crc = _crc(offset, batch.gateway, batch.sequence, len(batch), self.body_crc)
+        return Frame(offset, batch.gateway, batch.sequence, len(batch), crc, self.body)
+
+
+def encode(batch: ReadingBatch) -> Encoded:
+    """About 25 us for 1,000 readings, 90-150 us for 10,000."""
+    body = _body(batch) if len(batch) else b""
+    return Encoded(batch, body, zlib.crc32(body))
+
+
+def decode(frame: Frame) -> ReadingBatch:
+    """Raises FrameDamaged when name or body are not what was written."""
+    if _crc(frame.offset, frame.gateway, frame.sequence, frame.readings, zlib.crc32(frame.body)) != frame.crc:
+        raise FrameDamaged(frame.offset, "its CRC-32 does not match")
+    if frame.readings == 0:
+        return without_readings(frame.gateway, frame.sequence)
+    signal, time, value, quality = _columns(frame)
+    return ReadingBatch(signal, time, value, quality, frame.gateway, frame.sequence)
+
+
+def without_readings(gateway: str, sequence: int) -> ReadingBatch:
+    """A batch that is nothing but its name."""
+    return ReadingBatch(
+        np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32), gateway, sequence
+    )
+
+
+def _body(batch: ReadingBatch) -> Any:
+    columns = [pa.array(column) for column in (batch.signal, batch.time, batch.value, batch.quality)]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.RecordBatchStreamWriter(sink, SCHEMA, options=_WRITE) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+    return sink.getvalue()
+
+
+def _columns(frame: Frame) -> list[Any]:
+    try:
+        with pa.ipc.open_stream(frame.body, options=_READ) as reader:
+            rows = reader.read_next_batch()
+    except (pa.ArrowException, OSError, StopIteration) as error:
+        raise FrameDamaged(frame.offset, f"Arrow cannot read it: {error}") from error
+    if rows.schema != SCHEMA or rows.num_rows != frame.readings:
+        raise FrameDamaged(frame.offset, f"it holds {rows.num_rows} rows of {rows.schema.names}")
+    return [column.to_numpy() for column in rows.columns]
+
+
+def _crc(offset: int, gateway: str, sequence: int, readings: int, body_crc: int) -> int:
+    return zlib.crc32(_NAME.pack(offset, sequence, readings) + gateway.encode(), body_crc)

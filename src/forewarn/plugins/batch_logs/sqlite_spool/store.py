@@ -1,0 +1,184 @@
+"""The writing side of the database: everything here runs in the writer's thread."""
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from forewarn.contracts.batch_log import Appended
+from forewarn.plugins.batch_logs.sqlite_spool.directory import cannot_open, connect
+from forewarn.plugins.batch_logs.sqlite_spool.frame import Encoded, Frame, encode, without_readings
+
+# Many rows a statement: each step gives the GIL away, and a busy neighbour may keep it 5 ms.
+_ROWS_PER_STATEMENT: Final = 64
+_TRIM_FRAMES: Final = 256
+_TRIM_LEDGER: Final = 4_096
+_CHECKPOINT_BYTES: Final = 16 * 2**20
+
+
+class Store:
+    """Figures as of the last transaction that succeeded. After sqlite3.Error call `reopen`.
+
+    last_offset: of the last batch ever appended. first_frame: oldest offset still there (last_offset + 1 if
+    none). frame_bytes: sum of the frames' bodies. gateways: name -> (id, highest sequence)."""
+
+    def __init__(self, directory: Path, ledger_rows: int, ledger_age_s: float) -> None:
+        self._directory = directory
+        self._ledger_rows = ledger_rows
+        self._ledger_age_us = int(ledger_age_s * 1_000_000)
+        self._open()
+
+    def _open(self) -> None:
+        self._connection = connect(self._directory, writer=True)
+        try:
+            self._load()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise cannot_open(self._directory, error) from error
+
+    def _load(self) -> None:
+        self._since_checkpoint = _CHECKPOINT_BYTES
+        one = self._one
+        self.last_offset = int(one("SELECT coalesce(max(offset), 0) FROM ledger")[0])
+        first, frame_bytes = one("SELECT min(offset), coalesce(sum(length(body)), 0) FROM frame")
+        self.first_frame = self.last_offset + 1 if first is None else int(first)
+        self.frame_bytes = int(frame_bytes)
+        rows = self._connection.execute("SELECT name, id, last_sequence FROM gateway")
+        self.gateways: dict[str, tuple[int, int]] = {name: (key, last) for name, key, last in rows}
+        self.consumers: dict[str, int] = dict(self._connection.execute("SELECT name, offset FROM consumer").fetchall())
+
+    def reopen(self) -> None:
+        """Forget the connection and what memory believes; read the truth from the disk. Raises StorageFailed."""
+        self._connection.close()
+        self._open()
+
+    def write(self, batches: Sequence[Encoded], consumers: Mapping[str, int]) -> list[Appended]:
+        """One transaction: the batches not yet known, their names, and where the consumers stand.
+
+        Answers are in the order of `batches`; new ones get ascending offsets. Raises sqlite3.Error."""
+        now_us = time.time_ns() // 1_000
+        self._connection.execute("BEGIN IMMEDIATE")
+        answers, frames, gateways = self._number(batches)
+        ids = [(gateways.get(f.gateway) or self.gateways[f.gateway])[0] for f in frames]
+        self._insert("ledger", [(f.offset, key, f.sequence, now_us) for key, f in zip(ids, frames, strict=True)])
+        rows = zip(ids, frames, strict=True)
+        self._insert("frame", [(f.offset, key, f.sequence, f.readings, f.crc, f.body) for key, f in rows])
+        for name, (key, last) in gateways.items():
+            self._connection.execute("INSERT OR REPLACE INTO gateway VALUES (?, ?, ?)", (key, name, last))
+        self._save(consumers)
+        self._connection.execute("COMMIT")
+        self.gateways.update(gateways)
+        size = sum(len(f.body) for f in frames)
+        self.last_offset += len(frames)
+        self.frame_bytes += size
+        self._since_checkpoint += size
+        return answers
+
+    def _number(self, batches: Sequence[Encoded]) -> tuple[list[Appended], list[Frame], dict[str, tuple[int, int]]]:
+        """Answers, the frames to write, and the gateways that are new or got a higher sequence."""
+        answers: list[Appended] = []
+        frames: list[Frame] = []
+        fresh: dict[tuple[str, int], int] = {}
+        changed: dict[str, tuple[int, int]] = {}
+        for encoded in batches:
+            batch = encoded.batch
+            name = (batch.gateway, batch.sequence)
+            key, last = changed.get(batch.gateway) or self.gateways.get(batch.gateway) or (0, -1)
+            # A number above the highest seen is new without looking.
+            known = None if batch.sequence > last else fresh.get(name) or self._known(key, batch.sequence)
+            if known is not None:
+                answers.append(Appended(known, repeated=True))
+                continue
+            offset = self.last_offset + len(frames) + 1
+            fresh[name] = offset
+            frames.append(encoded.at(offset))
+            answers.append(Appended(offset, repeated=False))
+            if key == 0 or batch.sequence > last:
+                key = key or self._next_gateway(changed)
+                changed[batch.gateway] = (key, max(last, batch.sequence))
+        return answers, frames, changed
+
+    def _known(self, gateway: int, sequence: int) -> int | None:
+        row = self._connection.execute(
+            "SELECT offset FROM ledger WHERE gateway = ? AND sequence = ?", (gateway, sequence)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _next_gateway(self, changed: Mapping[str, tuple[int, int]]) -> int:
+        return 1 + len(self.gateways) + sum(name not in self.gateways for name in changed)
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+            part = rows[start : start + _ROWS_PER_STATEMENT]
+            row = "(" + ",".join("?" * len(part[0])) + ")"
+            sql = f"INSERT INTO {table} VALUES {','.join([row] * len(part))}"  # noqa: S608 (our own table names)
+            self._connection.execute(sql, [cell for cells in part for cell in cells])
+
+    def _save(self, consumers: Mapping[str, int]) -> None:
+        if consumers:
+            self._connection.executemany("INSERT OR REPLACE INTO consumer VALUES (?, ?)", list(consumers.items()))
+            self.consumers = {**self.consumers, **consumers}
+
+    def save(self, consumers: Mapping[str, int]) -> None:
+        """Where the consumers stand, in a transaction of its own. Raises sqlite3.Error."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._save(consumers)
+        self._connection.execute("COMMIT")
+
+    def last_to_trim(self, up_to: int) -> int:
+        """The last offset the next `trim(up_to)` deletes; first_frame - 1 if none."""
+        return max(min(up_to, self.last_offset, self.first_frame + _TRIM_FRAMES - 1), self.first_frame - 1)
+
+    def trim(self, up_to: int) -> int:
+        """Delete at most 256 of the frames up to `up_to`; bytes freed. Their pages are used again.
+
+        Raises sqlite3.Error."""
+        last = self.last_to_trim(up_to)
+        if last < self.first_frame:
+            return 0
+        span = (self.first_frame, last)
+        (size,) = self._one("SELECT coalesce(sum(length(body)), 0) FROM frame WHERE offset BETWEEN ? AND ?", span)
+        self._connection.execute("DELETE FROM frame WHERE offset BETWEEN ? AND ?", span)
+        self.first_frame = last + 1
+        self.frame_bytes -= int(size)
+        return int(size)
+
+    def forget(self) -> int:
+        """Delete at most 4,096 ledger rows beyond retention, oldest first; rows deleted.
+
+        A frame's own row and the very last row stay. Raises sqlite3.Error."""
+        too_old = time.time_ns() // 1_000 - self._ledger_age_us
+        (last,) = self._one(
+            "SELECT max(offset) FROM (SELECT offset, appended_at FROM ledger ORDER BY offset LIMIT ?) "
+            "WHERE offset <= ? OR appended_at < ?",
+            (_TRIM_LEDGER, self.last_offset - self._ledger_rows, too_old),
+        )
+        last = min(last or 0, self.first_frame - 1, self.last_offset - 1)
+        return self._connection.execute("DELETE FROM ledger WHERE offset <= ?", (last,)).rowcount if last > 0 else 0
+
+    def discard(self, offset: int) -> None:
+        """Put an empty batch where frame `offset` was. Raises sqlite3.Error."""
+        row = self._one("SELECT gateway, sequence FROM ledger WHERE offset = ?", (offset,))
+        name = next(name for name, (key, _) in self.gateways.items() if key == row[0])
+        empty = encode(without_readings(name, int(row[1]))).at(offset)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO frame VALUES (?, ?, ?, 0, ?, ?)", (offset, row[0], row[1], empty.crc, empty.body)
+        )
+
+    def checkpoint(self, *, all_of_it: bool = False) -> None:
+        """Move the write-ahead log into the database when it has grown enough. Raises sqlite3.Error."""
+        if all_of_it:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        elif self._since_checkpoint >= _CHECKPOINT_BYTES:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._since_checkpoint = 0
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _one(self, sql: str, values: Sequence[int] = ()) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError(f"no row for {sql!r} {tuple(values)}")
+        return row

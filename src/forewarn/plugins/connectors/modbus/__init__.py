@@ -1,0 +1,7 @@
+"""Modbus TCP client: block reads, all four word orders."""
+
+from typing import Final
+
+from forewarn.plugins.connectors.modbus.connector import ModbusConnector
+
+CONNECTOR: Final = ModbusConnector()

@@ -1,0 +1,159 @@
+"""Answers from one moment's picture: files, what is newest in them, and the tail."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from forewarn.domain.errors import InvalidInput
+from forewarn.domain.series import Aggregates, Series
+from forewarn.plugins.historians.parquet import statistics, tail
+from forewarn.plugins.historians.parquet.encoding import TIME
+from forewarn.plugins.historians.parquet.late import reconcile
+from forewarn.plugins.historians.parquet.latest import LatestTable
+from forewarn.plugins.historians.parquet.manifest import BUCKET_US, PARTITION_US, Kind
+from forewarn.plugins.historians.parquet.rows import EMPTY, Keys, Mask, join, last_wins, run_starts, take
+from forewarn.plugins.historians.parquet.statistics import Statistics
+from forewarn.plugins.historians.parquet.store import Store
+from forewarn.plugins.historians.parquet.tail import TailView
+from forewarn.plugins.historians.parquet.writing import bucket_keys, members
+
+_HOUR_US: Final = PARTITION_US[Kind.RAW]
+_EXPORT_SIGNALS: Final = 64
+_EXPORT: Final = pa.schema([("signal", pa.int32()), ("time", TIME), ("value", pa.float64()), ("quality", pa.uint32())])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Unchanging: `newest` is the newest stored reading of each signal, `tails` what is not stored, oldest first.
+
+    Raises FileNotFoundError when a file was merged away meanwhile: take a new snapshot and ask again."""
+
+    store: Store
+    newest: LatestTable
+    tails: Sequence[TailView]
+
+    def raw(self, signals: Keys, start: int, end: int, limit: int | None) -> Series:
+        keys = np.unique(signals)
+        if limit is None:
+            return self._between(keys, start, end)
+        return self._newest_of(keys, start, end, limit)
+
+    def aggregate(self, signals: Keys | None, start: int, end: int, bucket_us: int) -> Aggregates:
+        if bucket_us < 1:
+            raise InvalidInput(f"a bucket of {bucket_us} us holds nothing; give at least 1", field="bucket_us")
+        keys = None if signals is None else np.unique(signals)
+        if end <= start:
+            return statistics.to_aggregates(statistics.empty())
+        parts = [part for piece in cover(start, end, bucket_us) for part in self._piece(keys, *piece, bucket_us)]
+        parts += self._of_tail(keys, start, end, bucket_us, parts)
+        whole = statistics.resolve(Statistics.join(parts)) if parts else statistics.empty()
+        return statistics.to_aggregates(statistics.merge(whole))
+
+    def export(self, signals: Keys, start: int, end: int, target: Path) -> int:
+        """Parquet in pieces of a few signals and an hour's folders at a time; never under `target` until whole."""
+        keys, rows = np.unique(signals), 0
+        temporary = target.with_name(target.name + ".tmp")
+        with pq.ParquetWriter(temporary, _EXPORT, compression="zstd") as writer:
+            for group in np.array_split(keys, max(1, -(-len(keys) // _EXPORT_SIGNALS))):
+                part = self._between(group, start, end)
+                rows += len(part)
+                columns = [part.signal, pa.array(part.time).view(TIME), part.value, part.quality]
+                writer.write_table(pa.table(columns, schema=_EXPORT))
+        temporary.replace(target)
+        return rows
+
+    def _between(self, keys: Keys, start: int, end: int) -> Series:
+        stored = self.store.readings(keys, start, end)
+        fresh = tail.select(self.tails, keys, start, end)
+        return last_wins(join([stored, fresh])) if len(fresh) else stored
+
+    def _newest_of(self, keys: Keys, start: int, end: int, limit: int) -> Series:
+        """Hour by hour backward until every signal has enough."""
+        fresh = tail.select(self.tails, keys, start, end)
+        hours = set(self.store.inventory.partitions(Kind.RAW, start, end))
+        hours.update(np.unique(fresh.time // _HOUR_US * _HOUR_US).tolist())
+        found: list[Series] = []
+        missing = np.full(len(keys), max(limit, 0), np.int64)
+        for hour in sorted(hours, reverse=True):
+            wanted = keys[missing > 0]
+            if not len(wanted):
+                break
+            low, high = max(hour, start), min(hour + _HOUR_US, end)
+            mine = (fresh.time >= low) & (fresh.time < high) & np.isin(fresh.signal, wanted)
+            part = last_wins(join([self.store.readings(wanted, low, high), take(fresh, mine)]))
+            found.append(part)
+            missing -= np.bincount(np.searchsorted(keys, part.signal), minlength=len(keys))
+        return _last(last_wins(join(found)), limit)
+
+    def _piece(
+        self, keys: Keys | None, kind: Kind | None, start: int, end: int, bucket_us: int
+    ) -> Iterator[Statistics]:
+        if kind is None:
+            yield from self.store.measured(keys, start, end, bucket_us)
+            return
+        rows = self.store.rolled(kind, keys, start, end)
+        settled = statistics.coarsen(rows, bucket_us)
+        settled.replaces[:] = False
+        yield settled
+
+    def _of_tail(
+        self, keys: Keys | None, start: int, end: int, bucket_us: int, stored: list[Statistics]
+    ) -> list[Statistics]:
+        """The tail's part of the answer; buckets whose stored readings it overwrites are measured again."""
+        fresh = tail.select(self.tails, keys, start, end)
+        if not len(fresh):
+            return []
+        fresh, overwrites = reconcile(self.store, self.newest, fresh)
+        parts = [statistics.measure(fresh, bucket_us)]
+        if overwrites.any():
+            parts.append(self._again(take(fresh, overwrites), start, end, bucket_us))
+        return parts
+
+    def _again(self, spoiled: Series, start: int, end: int, bucket_us: int) -> Statistics:
+        first = spoiled.time // bucket_us * bucket_us
+        dirty = bucket_keys(spoiled.signal, first)
+        low, high = max(int(first.min()), start), min(int(first.max()) + bucket_us, end)
+        measured = statistics.measure(self._between(np.unique(spoiled.signal), low, high), bucket_us)
+        replacing = measured.take(members(measured, dirty))
+        replacing.replaces[:] = True
+        return replacing
+
+
+def cover(start: int, end: int, bucket_us: int) -> list[tuple[Kind | None, int, int]]:
+    """[start, end) as pieces, each from the coarsest rollup that fits the buckets; None = from raw."""
+    pieces: list[tuple[Kind | None, int, int]] = []
+    kinds = [kind for kind in (Kind.HOUR, Kind.MINUTE) if bucket_us % BUCKET_US[kind] == 0]
+
+    def split(low: int, high: int, left: list[Kind]) -> None:
+        if low >= high:
+            return
+        if not left:
+            pieces.append((None, low, high))
+            return
+        width = BUCKET_US[left[0]]
+        first, last = -(-low // width) * width, high // width * width
+        if first >= last:
+            split(low, high, left[1:])
+            return
+        split(low, first, left[1:])
+        pieces.append((left[0], first, last))
+        split(last, high, left[1:])
+
+    split(start, end, kinds)
+    return pieces
+
+
+def _last(series: Series, limit: int) -> Series:
+    """The last `limit` rows of each signal."""
+    if not len(series) or limit < 1:
+        return EMPTY
+    first = run_starts(series.signal)
+    count = np.diff(first, append=len(series))
+    from_end = np.repeat(first + count, count) - np.arange(len(series))
+    kept: Mask = from_end <= limit
+    return take(series, kept)

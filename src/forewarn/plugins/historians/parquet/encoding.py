@@ -1,0 +1,170 @@
+"""Readings to Parquet columns and back, bit for bit.
+
+A value is kept as `mantissa` where mantissa / 10**scale is the very same float64 (scale is chosen per signal and
+file), else in `real32` where float32 is the same number, else in `real64`. Exactly one of the three is not null.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from forewarn.domain.series import Series
+from forewarn.plugins.historians.parquet.rows import Mask, Rows
+from forewarn.plugins.historians.parquet.sorted_file import Chunk, Layout, Piece
+
+NO_SCALE: Final = -1
+MAX_SCALE: Final = 9
+TIME: Final = pa.timestamp("us", tz="UTC")
+_POWERS: Final = np.append(10.0 ** np.arange(MAX_SCALE + 1), 1.0)  # [-1] is what NO_SCALE finds
+_SAMPLES: Final = 8
+_ENOUGH: Final = 0.9
+_EXACT: Final = float(1 << 53)
+_INT32: Final = float((1 << 31) - 1)
+
+# One bit per column that a row group cannot be read without.
+HAS_NO_MANTISSA, HAS_REAL32, HAS_REAL64, NOT_ALL_ZERO_QUALITY = 1, 2, 4, 8
+
+
+def layout(wide: bool) -> Layout:
+    """Columns of a segment. `wide`: mantissas need 64 bits."""
+    mantissa = pa.int64() if wide else pa.int32()
+    return Layout(
+        schema=pa.schema(
+            [
+                ("signal", pa.int32()),
+                ("time", TIME),
+                ("scale", pa.int8()),
+                ("mantissa", mantissa),
+                ("real32", pa.float32()),
+                ("real64", pa.float64()),
+                ("quality", pa.uint32()),
+            ]
+        ),
+        encodings={
+            "signal": "DELTA_BINARY_PACKED",
+            "time": "DELTA_BINARY_PACKED",
+            "mantissa": "DELTA_BINARY_PACKED",
+            "real32": "BYTE_STREAM_SPLIT",
+            "real64": "BYTE_STREAM_SPLIT",
+        },
+        dictionary=("scale", "quality"),
+        group_rows=65_536,
+    )
+
+
+def choose(value: NDArray[np.float64], count: Rows) -> NDArray[np.int8]:
+    """The decimal scale of each signal's run of `value`, NO_SCALE where none serves nine rows in ten."""
+    first = np.cumsum(count) - count
+    picks = first[:, None] + count[:, None] * np.arange(_SAMPLES) // _SAMPLES
+    sample = value[picks]
+    scale = np.full(len(count), NO_SCALE, np.int8)
+    for candidate in range(MAX_SCALE, -1, -1):
+        fits = _same(sample, _POWERS[candidate])[1] | np.isnan(sample)
+        scale[fits.mean(axis=1) >= 0.75] = candidate
+    return scale
+
+
+def encode(series: Series, count: Rows, *, wide: bool | None = None) -> tuple[Piece, bool]:
+    """The rows as one piece of a segment file, and whether it is wide. `count`: rows of each signal in turn.
+
+    `wide` None = as the values need; False = mantissas of more than 32 bits go to the real columns."""
+    value = series.value
+    with np.errstate(all="ignore"):
+        scale = choose(value, count)
+        power = np.repeat(_POWERS[scale], count)
+        mantissa, fits = _same(value, power)
+        scale, fits, mantissa = _raise_scales(value, count, scale, fits, mantissa)
+        if wide is None:
+            wide = bool((np.abs(mantissa) * fits > _INT32).any())
+        if not wide:
+            fits &= np.abs(mantissa) <= _INT32
+        fits &= np.repeat(scale != NO_SCALE, count)
+        whole = np.where(fits, mantissa, 0).astype(np.int64 if wide else np.int32)
+        real32 = value.astype(np.float32)
+        small = ~fits & (real32.astype(np.float64).view(np.int64) == value.view(np.int64))
+    large = ~(fits | small)
+    table = pa.table(
+        [
+            pa.array(series.signal),
+            pa.array(series.time).view(TIME),
+            pa.array(np.repeat(scale, count)),
+            _nullable(whole, fits),
+            _nullable(real32, small),
+            _nullable(value, large),
+            pa.array(series.quality),
+        ],
+        schema=layout(wide).schema,
+    )
+    signal = series.signal[np.cumsum(count) - count]
+    return Piece(table, signal, count, scale, (~fits, small, large, series.quality != 0)), wide
+
+
+def decode(chunk: Chunk) -> Series:
+    """The chunk's rows as they were appended."""
+    return Series(chunk.row_signals(), times(chunk), values(chunk), qualities(chunk))
+
+
+def times(chunk: Chunk) -> Rows:
+    return chunk.column("time").view(np.int64)
+
+
+def qualities(chunk: Chunk) -> NDArray[np.uint32]:
+    if not chunk.flags & NOT_ALL_ZERO_QUALITY:
+        return np.zeros(chunk.rows, np.uint32)
+    return chunk.column("quality")
+
+
+def values(chunk: Chunk) -> NDArray[np.float64]:
+    mantissa = chunk.column("mantissa", null=0).astype(np.float64)
+    scales = np.unique(chunk.scale)
+    if len(scales) == 1:
+        value = mantissa if scales[0] == 0 else mantissa / _POWERS[scales[0]]
+    else:
+        value = mantissa / np.repeat(_POWERS[chunk.scale], chunk.count)
+    for name, flag in (("real32", HAS_REAL32), ("real64", HAS_REAL64)):
+        if chunk.flags & flag:
+            present = chunk.present(name)
+            value[present] = chunk.column(name, null=0)[present]
+    return value
+
+
+def value_columns(flags: int) -> list[str]:
+    """Columns without which `values` and `qualities` cannot answer, for row groups with these flags."""
+    wanted = ((HAS_REAL32, "real32"), (HAS_REAL64, "real64"), (NOT_ALL_ZERO_QUALITY, "quality"))
+    return ["mantissa", *(name for flag, name in wanted if flags & flag)]
+
+
+def _same(value: NDArray[np.float64], power: NDArray[np.float64] | float) -> tuple[NDArray[np.float64], Mask]:
+    """Mantissas, and where they give back the very same bits (so -0.0 and NaN do not fit)."""
+    with np.errstate(all="ignore"):
+        mantissa = np.rint(value * power)
+        # The int64 detour turns -0.0 into 0, as the file will.
+        fits = np.abs(mantissa) <= _EXACT
+        whole = np.where(fits, mantissa, 0.0) + 0.0
+        fits &= (whole / power).view(np.int64) == value.view(np.int64)
+    return whole, fits
+
+
+def _raise_scales(
+    value: NDArray[np.float64], count: Rows, scale: NDArray[np.int8], fits: Mask, mantissa: NDArray[np.float64]
+) -> tuple[NDArray[np.int8], Mask, NDArray[np.float64]]:
+    """Where the sample misled, try the next scales on that signal's rows until nine in ten fit or none is left."""
+    first = np.cumsum(count) - count
+    while True:
+        tolerable = fits | np.isnan(value)
+        poor = (np.add.reduceat(tolerable, first, dtype=np.int64) < _ENOUGH * count) & (scale != NO_SCALE)
+        if not poor.any():
+            return scale, fits, mantissa
+        scale = scale.copy()
+        scale[poor] = np.where(scale[poor] < MAX_SCALE, scale[poor] + 1, NO_SCALE)
+        rows = np.repeat(poor, count)
+        mantissa[rows], fits[rows] = _same(value[rows], np.repeat(_POWERS[scale[poor]], count[poor]))
+
+
+def _nullable(values: NDArray[Any], valid: Mask) -> pa.Array:
+    if valid.all():
+        return pa.array(values)
+    bits = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [bits, pa.py_buffer(values)])

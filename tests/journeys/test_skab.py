@@ -1,0 +1,74 @@
+"""SKAB, a real pump test bed: its files go through the front door; findings must lie where the labels are."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from tests.site_process import SiteProcess
+
+from forewarn.kit.clock import from_rfc3339
+
+WARM_UP = 400
+CHANNELS = {
+    "Accelerometer1RMS": ("vibration_acceleration", "g"),
+    "Accelerometer2RMS": ("vibration_acceleration", "g"),
+    "Current": ("current", "A"),
+    "Pressure": ("pressure", "bar"),
+    "Temperature": ("temperature", "degC"),
+    "Thermocouple": ("temperature", "degC"),
+    "Voltage": ("voltage", "V"),
+    "Volume Flow RateRMS": ("flow", "l/min"),
+}
+FILES = ("valve1/0", "valve1/6", "valve2/1", "other/6", "other/12")
+
+
+def _skab() -> pa.Table:
+    folder = os.environ.get("FOREWARN_DATA", "")
+    file = Path(folder) / "skab/skab_v0.9.parquet"
+    if not folder or not file.is_file():
+        pytest.skip("FOREWARN_DATA names no folder with skab/skab_v0.9.parquet (GPL-3 data, not part of this project)")
+    return pq.read_table(file)
+
+
+def _asset(name: str) -> str:
+    return "skab-" + name.replace("/", "-")
+
+
+def _plant(names: tuple[str, ...]) -> str:
+    text = ""
+    for name in names:
+        text += f'[[asset]]\nid = "{_asset(name)}"\nname = "SKAB {name}"\npath = "skoltech/skab/rig/loop"\n'
+        for channel, (kind, unit) in CHANNELS.items():
+            text += f'[asset.signals."{channel.replace(" ", "_")}"]\nkind = "{kind}"\nunit = "{unit}"\n'
+    return text
+
+
+def test_findings_lie_in_the_labelled_spans(tmp_path: Path) -> None:
+    table = _skab()
+    plant = tmp_path / "plant.toml"
+    plant.write_text(_plant(FILES))
+    site = SiteProcess(tmp_path / "site", FOREWARN_LOG_LEVEL="warning")
+    site.apply(plant)
+    site.start()
+    missed, early = [], []
+    for name in FILES:
+        rows = table.filter(pc.equal(table["file"], name)).sort_by("datetime")
+        recording = tmp_path / f"{_asset(name)}.parquet"
+        pq.write_table(rows.select(["datetime", *CHANNELS]), recording)
+        sent = site.run("replay", str(recording), "--asset", _asset(name), "--speed", "0", "--url", site.url)
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        assert f"{rows.num_rows * len(CHANNELS)} accepted" in sent.stdout
+        answer = site.http.get("/api/v1/anomalies", params={"asset_id": _asset(name), "limit": 1000})
+        found = [from_rfc3339(anomaly["detected_at"]) for anomaly in answer.json()["anomalies"]]
+        time = rows["datetime"].cast(pa.timestamp("us")).cast("int64").to_numpy()
+        label = time[rows["anomaly"].to_numpy() == 1]
+        if not any(label[0] <= at <= label[-1] for at in found):
+            missed.append(name)
+        if any(at <= time[WARM_UP - 1] for at in found):
+            early.append(name)
+    assert site.stop() == 0
+    assert not missed, f"no finding inside the labelled span of {missed}"
+    assert not early, f"a finding in the first {WARM_UP} points of {early}"

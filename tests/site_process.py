@@ -1,0 +1,80 @@
+"""A real site as a child process, for journeys: started, asked, killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class SiteProcess:
+    """`forewarn serve` (or `demo`) over `directory`; `log` collects what it prints."""
+
+    def __init__(self, directory: Path, *, command: tuple[str, ...] = ("serve",), **environment: str) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = directory.with_suffix(".log")
+        self._command = command
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A `forewarn` command to its end, over the same directory."""
+        command = [sys.executable, "-m", "forewarn", *arguments]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120)
+
+    def apply(self, plant_file: Path) -> None:
+        done = self.run("apply", str(plant_file), "--directory", str(self.directory), "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, timeout_s: float = 60) -> "SiteProcess":
+        arguments = [*self._command, "--directory", str(self.directory), "--port", str(self.port)]
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "forewarn", *arguments]
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise AssertionError(f"the site ended by itself:\n{self.log.read_text()[-4000:]}")
+            try:
+                if self.http.get("/readyz").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the site was not ready in {timeout_s} s:\n{self.log.read_text()[-4000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye, no flush."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """SIGTERM and wait; the exit status."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        status = self._process.wait(30)
+        self._process = None
+        return status
+
+    def pause(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)

@@ -1,0 +1,45 @@
+import type { WorklistSearch } from "@/features/assets/components/Worklist";
+import type { AlarmFilter } from "@/features/alarms/order";
+import type { TrendSearch } from "@/features/signals/components/TrendPanel";
+
+export const TABS = ["trend", "alarms", "anomalies", "details"] as const;
+export type Tab = (typeof TABS)[number];
+export type AssetSearch = TrendSearch & Omit<AlarmFilter, "asset"> & { tab?: Tab };
+
+type Raw = Record<string, unknown>;
+
+const text = (raw: Raw, key: string): string | undefined => {
+  const value = raw[key];
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" && value ? value : undefined;
+};
+const number = (raw: Raw, key: string): number | undefined => {
+  const value = Number(raw[key]);
+  return raw[key] !== undefined && Number.isFinite(value) ? value : undefined;
+};
+
+/** Only what is set, so that addresses stay short. */
+function compact<T extends object>(search: T): T {
+  return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined)) as T;
+}
+
+export function readWorklistSearch(raw: Raw): WorklistSearch {
+  return compact({ q: text(raw, "q"), group: raw.group === "area" ? ("area" as const) : undefined });
+}
+
+export function readAlarmSearch(raw: Raw): AlarmFilter {
+  return compact({ state: text(raw, "state"), priority: text(raw, "priority"), asset: text(raw, "asset") });
+}
+
+export function readAssetSearch(raw: Raw): AssetSearch {
+  return compact({
+    range: text(raw, "range"),
+    from: number(raw, "from"),
+    to: number(raw, "to"),
+    signals: text(raw, "signals"),
+    view: raw.view === "table" ? ("table" as const) : undefined,
+    state: text(raw, "state"),
+    priority: text(raw, "priority"),
+    tab: TABS.find((tab) => tab === raw.tab),
+  });
+}

@@ -1,0 +1,147 @@
+import type uPlot from "uplot";
+import type { ChartColors } from "./colors";
+import type { LimitSet } from "./y-range";
+
+export interface Mark {
+  id: string;
+  fromMs: number;
+  toMs: number;
+  severity: "low" | "medium" | "high" | "critical";
+  label: string;
+}
+
+export interface OverlayState {
+  limits: LimitSet;
+  bad: readonly (readonly [number, number])[];
+  marks: readonly Mark[];
+  colors: ChartColors;
+}
+
+const LIMITS = [
+  { key: "high_critical", label: "HH", critical: true, above: true },
+  { key: "high", label: "H", critical: false, above: true },
+  { key: "low", label: "L", critical: false, above: false },
+  { key: "low_critical", label: "LL", critical: true, above: false },
+] as const;
+
+const px = (): number => window.devicePixelRatio || 1;
+
+let hatchCache: { key: string; pattern: CanvasPattern | null } = { key: "", pattern: null };
+
+function hatch(ctx: CanvasRenderingContext2D, color: string): CanvasPattern | string {
+  const key = `${color}@${px()}`;
+  if (hatchCache.key !== key) {
+    const size = Math.round(7 * px());
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = size;
+    const pen = tile.getContext("2d");
+    if (pen) {
+      pen.strokeStyle = color;
+      pen.lineWidth = px();
+      pen.beginPath();
+      for (const shift of [-size, 0, size]) {
+        pen.moveTo(shift, size);
+        pen.lineTo(shift + size, 0);
+      }
+      pen.stroke();
+    }
+    hatchCache = { key, pattern: ctx.createPattern(tile, "repeat") };
+  }
+  return hatchCache.pattern ?? color;
+}
+
+/** Spans of bad data: hatched, with words where they fit. Drawn under the line. */
+export function drawBad(u: uPlot, { bad, colors }: OverlayState): void {
+  const { ctx, bbox } = u;
+  for (const [from, to] of bad) {
+    const a = Math.max(bbox.left, u.valToPos(from, "x", true));
+    const b = Math.min(bbox.left + bbox.width, u.valToPos(to, "x", true));
+    if (b <= bbox.left || a >= bbox.left + bbox.width) continue;
+    const width = Math.max(b - a, 2 * px());
+    ctx.fillStyle = hatch(ctx, colors.hatch);
+    ctx.fillRect(a, bbox.top, width, bbox.height);
+    if (width > 64 * px()) {
+      text(ctx, "bad data", a + width / 2, bbox.top + bbox.height - 6 * px(), colors.text, "center", colors.surface);
+    }
+  }
+}
+
+/** Limits inside the axis as dashed lines with bands beyond; those outside as an arrow at the edge. */
+export function drawLimits(u: uPlot, { limits, colors }: OverlayState): void {
+  const { ctx, bbox } = u;
+  const right = bbox.left + bbox.width;
+  const { min = 0, max = 1 } = u.scales.y as { min?: number; max?: number };
+  let outAbove: string | null = null;
+  let outBelow: string | null = null;
+  for (const { key, label, critical, above } of LIMITS) {
+    const value = limits[key];
+    if (value === null) continue;
+    if (value > max) {
+      if (above) outAbove = `${label} ${value} ▲`;
+      continue;
+    }
+    if (value < min) {
+      if (!above) outBelow ??= `${label} ${value} ▼`;
+      continue;
+    }
+    const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
+    const color = critical ? colors.limitCritical : colors.limit;
+    ctx.fillStyle = critical ? colors.bandCritical : colors.band;
+    if (above) ctx.fillRect(bbox.left, bbox.top, bbox.width, Math.max(0, y - bbox.top));
+    else ctx.fillRect(bbox.left, y, bbox.width, Math.max(0, bbox.top + bbox.height - y));
+    ctx.strokeStyle = color;
+    ctx.lineWidth = px();
+    ctx.setLineDash([5 * px(), 4 * px()]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(right, y);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    text(ctx, `${label} ${value}`, right - 4 * px(), y - 3 * px(), colors.text, "right", colors.surface);
+  }
+  if (outAbove) text(ctx, outAbove, right - 4 * px(), bbox.top + 10 * px(), colors.muted, "right", colors.surface);
+  if (outBelow) {
+    text(ctx, outBelow, right - 4 * px(), bbox.top + bbox.height - 4 * px(), colors.muted, "right", colors.surface);
+  }
+}
+
+/** Anomalies: a triangle on the top edge and a bar as long as the episode. */
+export function drawMarks(u: uPlot, { marks, colors }: OverlayState): void {
+  const { ctx, bbox } = u;
+  const size = 5 * px();
+  for (const mark of marks) {
+    const a = u.valToPos(mark.fromMs, "x", true);
+    const b = Math.min(u.valToPos(mark.toMs, "x", true), bbox.left + bbox.width);
+    if (b < bbox.left || a > bbox.left + bbox.width) continue;
+    const x = Math.max(a, bbox.left);
+    ctx.fillStyle = colors.severity[mark.severity];
+    ctx.fillRect(x, bbox.top, Math.max(b - x, px()), 2 * px());
+    if (a < bbox.left) continue;
+    ctx.beginPath();
+    ctx.moveTo(a - size, bbox.top);
+    ctx.lineTo(a + size, bbox.top);
+    ctx.lineTo(a, bbox.top + size * 1.7);
+    ctx.closePath();
+    ctx.fill();
+  }
+}
+
+function text(
+  ctx: CanvasRenderingContext2D,
+  words: string,
+  x: number,
+  y: number,
+  color: string,
+  align: CanvasTextAlign,
+  halo: string,
+): void {
+  ctx.font = `500 ${10 * px()}px "Inter Variable", system-ui, sans-serif`;
+  ctx.textAlign = align;
+  ctx.textBaseline = "alphabetic";
+  ctx.strokeStyle = halo;
+  ctx.lineWidth = 3 * px();
+  ctx.lineJoin = "round";
+  ctx.strokeText(words, x, y);
+  ctx.fillStyle = color;
+  ctx.fillText(words, x, y);
+}

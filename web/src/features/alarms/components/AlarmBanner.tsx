@@ -1,0 +1,45 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { StateMark, toneOf } from "@/ui/components/StateMark";
+import { useNow } from "@/ui/clock";
+import { formatDuration, formatTime, secondsSince } from "@/ui/format";
+import { alarmsQuery } from "../api/alarms";
+import { bannerNews } from "../order";
+import classes from "./AlarmBanner.module.css";
+
+/** On every page: the most urgent alarm nobody has acknowledged, how many there are, and the newest. */
+export function AlarmBanner() {
+  const { data } = useQuery(alarmsQuery);
+  const now = useNow();
+  if (!data) return <div className={classes.banner} />;
+  const news = bannerNews(data.alarms);
+  if (!news) {
+    return (
+      <div className={classes.banner} data-testid="alarm-banner">
+        <StateMark name="normal" compact />
+        <span>No unacknowledged alarm</span>
+      </div>
+    );
+  }
+  const { top, newest, count } = news;
+  return (
+    <Link
+      to="/alarms"
+      search={{ state: "unacknowledged" }}
+      className={classes.banner}
+      data-tone={toneOf(top.priority)}
+      data-testid="alarm-banner"
+    >
+      <StateMark name={top.priority} />
+      <span className={classes.title}>
+        {top.title} <span className={classes.asset}>{top.asset_name}</span>
+      </span>
+      <span className={`${classes.age} num`}>{formatDuration(secondsSince(top.raised_at, now))}</span>
+      <span className={`${classes.count} num`}>
+        {count}
+        <span className={classes.word}> unacknowledged</span>
+      </span>
+      <span className={`${classes.newest} num`}>newest {formatTime(newest.raised_at, now)}</span>
+    </Link>
+  );
+}

@@ -1,0 +1,150 @@
+import { useHotkeys } from "@mantine/hooks";
+import { useCallback, useRef, useState } from "react";
+import type { Alarm, AlarmActionResult } from "@/api/types";
+import { Empty } from "@/ui/components/Panel";
+import { type AlarmCommand, useAlarmAction } from "../api/alarms";
+import { type AlarmFilter, filterAlarms, groupByPriority } from "../order";
+import { backActions } from "../undo";
+import { useSelection } from "../use-selection";
+import { ActionBar, type Verb } from "./ActionBar";
+import classes from "./AlarmConsole.module.css";
+import { AlarmRow } from "./AlarmRow";
+import { CommentDialog } from "./CommentDialog";
+import { FilterBar } from "./FilterBar";
+import { JournalDrawer } from "./JournalDrawer";
+import { reportFailure, reportResults } from "./report";
+import { ShelveDialog } from "./ShelveDialog";
+
+interface AlarmConsoleProps {
+  alarms: readonly Alarm[];
+  counts: Readonly<Record<string, number>>;
+  filter: AlarmFilter;
+  onFilter: (change: AlarmFilter) => void;
+}
+
+type Dialog = { verb: "shelve" | "comment" | "out_of_service"; ids: string[] };
+type Answers = ReadonlyMap<string, AlarmActionResult>;
+
+/** The alarms that are present, by priority, and everything that can be done to them, by hand or by key. */
+export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleProps) {
+  const root = useRef<HTMLDivElement>(null);
+  const [dialog, setDialog] = useState<Dialog | null>(null);
+  const [openId, setOpenId] = useState<string | null>(null);
+  const [answers, setAnswers] = useState<Answers>(new Map());
+  const selection = useSelection();
+  const action = useAlarmAction((command, results) => {
+    setAnswers(new Map(results.map((r) => [r.id, r])));
+    reportResults(command, results, (ids) => send({ ids, action: "unshelve" }));
+    selection.clear();
+  });
+  const send = (command: AlarmCommand): void => action.mutate(command, { onError: reportFailure });
+  const groups = groupByPriority(filterAlarms(alarms, filter));
+  const shown = groups.flatMap((group) => group.alarms);
+  const picked = shown.filter((alarm) => selection.ids.has(alarm.id));
+
+  /** The ticked alarms, or the one under the keyboard when none is ticked. */
+  const targets = (): Alarm[] => {
+    if (picked.length) return picked;
+    const focused = focusedRow(root.current)?.dataset.alarmRow;
+    return shown.filter((alarm) => alarm.id === focused);
+  };
+  const perform = (verb: Verb): void => {
+    const chosen = targets();
+    const ids = chosen.map((alarm) => alarm.id);
+    if (!ids.length) return;
+    if (verb === "back") for (const command of backActions(chosen)) send(command);
+    else if (verb === "acknowledge" || verb === "reset") send({ ids, action: verb });
+    else setDialog({ verb, ids });
+  };
+  const toggle = (): void => {
+    const id = focusedRow(root.current)?.dataset.alarmRow;
+    if (id) selection.set(id, !selection.ids.has(id));
+  };
+  useHotkeys([
+    ["j", () => step(root.current, 1)],
+    ["k", () => step(root.current, -1)],
+    ["x", toggle],
+    ["a", () => perform("acknowledge")],
+    ["s", () => perform("shelve")],
+    ["c", () => perform("comment")],
+    ["u", () => perform("back")],
+    ["o", () => setOpenId(targets()[0]?.id ?? null)],
+  ]);
+  const open = useCallback((id: string) => setOpenId(id), []);
+  const close = (): void => setDialog(null);
+  return (
+    <div ref={root} className={classes.console}>
+      <FilterBar counts={counts} filter={filter} onFilter={onFilter} />
+      <ActionBar
+        count={picked.length}
+        total={shown.length}
+        busy={action.isPending}
+        onVerb={perform}
+        onAll={() => selection.replace(shown.map((alarm) => alarm.id))}
+        onNone={selection.clear}
+      />
+      {groups.length === 0 ? (
+        <Empty title={emptyTitle(filter)}>
+          {filter.priority || filter.asset ? "Other filters may hide some." : "New alarms appear here by themselves."}
+        </Empty>
+      ) : (
+        groups.map(({ priority, alarms: members }) => (
+          <section key={priority} aria-label={`${priority} priority`}>
+            <h2 className={classes.group}>
+              {priority.charAt(0).toUpperCase() + priority.slice(1)} <span className="num muted">{members.length}</span>
+            </h2>
+            <ul className={classes.rows}>
+              {members.map((alarm) => (
+                <AlarmRow
+                  key={alarm.id}
+                  alarm={alarm}
+                  selected={selection.ids.has(alarm.id)}
+                  onSelect={selection.set}
+                  onOpen={open}
+                  answer={answers.get(alarm.id)}
+                />
+              ))}
+            </ul>
+          </section>
+        ))
+      )}
+      <ShelveDialog
+        opened={dialog?.verb === "shelve"}
+        count={dialog?.ids.length ?? 1}
+        onClose={close}
+        onShelve={(minutes, comment) => {
+          if (dialog) send({ ids: dialog.ids, action: "shelve", minutes, comment });
+          close();
+        }}
+      />
+      <CommentDialog
+        opened={dialog !== null && dialog.verb !== "shelve"}
+        title={dialog?.verb === "out_of_service" ? "Take out of service" : "Comment"}
+        verb={dialog?.verb === "out_of_service" ? "Take out of service" : "Add comment"}
+        required={dialog?.verb === "comment"}
+        onClose={close}
+        onWrite={(comment) => {
+          if (dialog && dialog.verb !== "shelve") send({ ids: dialog.ids, action: dialog.verb, comment });
+          close();
+        }}
+      />
+      <JournalDrawer alarm={alarms.find((alarm) => alarm.id === openId) ?? null} onClose={() => setOpenId(null)} />
+    </div>
+  );
+}
+
+function emptyTitle({ state }: AlarmFilter): string {
+  return state ? `No alarm is ${state.replaceAll("_", " ")}` : "No alarm is present";
+}
+
+function focusedRow(root: HTMLElement | null): HTMLElement | null {
+  const row = document.activeElement?.closest<HTMLElement>("[data-alarm-row]") ?? null;
+  return root?.contains(row) ? row : null;
+}
+
+function step(root: HTMLElement | null, by: 1 | -1): void {
+  const rows = [...(root?.querySelectorAll<HTMLElement>("[data-alarm-row]") ?? [])];
+  const current = focusedRow(root);
+  const at = current ? rows.indexOf(current) : -1;
+  rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + by))]?.focus();
+}

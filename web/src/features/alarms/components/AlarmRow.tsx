@@ -1,0 +1,97 @@
+import { Checkbox } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { memo } from "react";
+import type { Alarm } from "@/api/types";
+import { StateMark } from "@/ui/components/StateMark";
+import { useNow } from "@/ui/clock";
+import { formatDuration, formatTime, formatValue, secondsSince, sentence } from "@/ui/format";
+import classes from "./AlarmRow.module.css";
+
+interface AlarmRowProps {
+  alarm: Alarm;
+  selected: boolean;
+  onSelect: (id: string, on: boolean) => void;
+  onOpen: (id: string) => void;
+  answer?: { ok: boolean; detail: string };
+}
+
+/** One alarm: how urgent, what, where, in which state, since when. */
+export const AlarmRow = memo(function AlarmRow({ alarm, selected, onSelect, onOpen, answer }: AlarmRowProps) {
+  return (
+    <li
+      className={classes.row}
+      data-alarm-row={alarm.id}
+      data-state={alarm.state}
+      data-selected={selected || undefined}
+      tabIndex={-1}
+    >
+      <Checkbox
+        aria-label={`Select ${alarm.title}, ${alarm.asset_name}`}
+        checked={selected}
+        onChange={(e) => onSelect(alarm.id, e.currentTarget.checked)}
+        size="sm"
+        className={classes.check}
+      />
+      <span className={classes.priority}>
+        <StateMark name={alarm.priority} />
+      </span>
+      <span className={classes.what}>
+        <button type="button" className={classes.title} onClick={() => onOpen(alarm.id)}>
+          {alarm.title}
+        </button>
+        <Link to="/assets/$id" params={{ id: alarm.asset_id }} className={classes.asset}>
+          {alarm.asset_name}
+        </Link>
+        {answer && !answer.ok ? (
+          <span className={classes.refused} role="status">
+            Not done: {answer.detail}
+          </span>
+        ) : null}
+      </span>
+      <span className={classes.state}>
+        <StateWord alarm={alarm} />
+      </span>
+      <span className={`${classes.value} num`}>
+        {alarm.value === null ? "–" : `${formatValue(alarm.value)} ${alarm.unit}`}
+      </span>
+      <RaisedAge at={alarm.raised_at} />
+      <span className={`${classes.times} num`}>{alarm.occurrences > 1 ? `${alarm.occurrences} times` : "once"}</span>
+    </li>
+  );
+});
+
+function RaisedAge({ at }: { at: string | null }) {
+  const now = useNow(5_000);
+  return (
+    <span className={`${classes.raised} num`}>
+      {formatTime(at, now)} <span className="muted">{formatDuration(secondsSince(at, now))}</span>
+    </span>
+  );
+}
+
+/** The ISA-18.2 state in words, with the name or the countdown that belongs to it. */
+export function StateWord({ alarm }: { alarm: Alarm }) {
+  const now = useNow();
+  const active = alarm.active ? "active" : "condition gone";
+  if (alarm.state === "unacknowledged") {
+    return (
+      <span className={classes.unack}>
+        Unacknowledged <span className="muted">{active}</span>
+      </span>
+    );
+  }
+  if (alarm.state === "shelved") {
+    const left = secondsSince(alarm.shelved_until, now);
+    return (
+      <span>
+        Shelved <span className="muted num">{left === null ? "" : `${formatDuration(-left)} left`}</span>
+      </span>
+    );
+  }
+  const by = alarm.state === "acknowledged" && alarm.acknowledged_by ? `by ${alarm.acknowledged_by}` : "";
+  return (
+    <span>
+      {sentence(alarm.state)} <span className="muted">{by || active}</span>
+    </span>
+  );
+}

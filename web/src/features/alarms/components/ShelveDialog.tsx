@@ -1,0 +1,72 @@
+import { Button, Group, Modal, NumberInput, SegmentedControl, Stack, Textarea } from "@mantine/core";
+import { useState } from "react";
+
+interface ShelveDialogProps {
+  count: number;
+  opened: boolean;
+  onClose: () => void;
+  onShelve: (minutes: number, reason: string) => void;
+}
+
+const PRESETS = [
+  { value: "15", label: "15 min" },
+  { value: "60", label: "1 h" },
+  { value: "240", label: "4 h" },
+  { value: "480", label: "8 h" },
+  { value: "1440", label: "24 h" },
+  { value: "custom", label: "Other" },
+];
+const LONGEST_MIN = 10_080;
+
+/** How long, and why. A shelved alarm comes back by itself. */
+export function ShelveDialog({ count, opened, onClose, onShelve }: ShelveDialogProps) {
+  const [preset, setPreset] = useState("60");
+  const [custom, setCustom] = useState<string | number>(120);
+  const [reason, setReason] = useState("");
+  const minutes = preset === "custom" ? Number(custom) : Number(preset);
+  const valid = Number.isInteger(minutes) && minutes >= 1 && minutes <= LONGEST_MIN;
+  const what = count === 1 ? "this alarm" : `${count} alarms`;
+  return (
+    <Modal opened={opened} onClose={onClose} title={`Shelve ${what}`} centered closeButtonProps={{ "aria-label": "Close" }}>
+      <form
+        onSubmit={(e) => {
+          e.preventDefault();
+          if (valid) onShelve(minutes, reason.trim());
+          setReason("");
+        }}
+      >
+        <Stack gap="sm">
+          <SegmentedControl aria-label="Duration" fullWidth value={preset} onChange={setPreset} data={PRESETS} />
+          {preset === "custom" ? (
+            <NumberInput
+              label="Minutes"
+              description="1 to 10 080 (seven days)"
+              min={1}
+              max={LONGEST_MIN}
+              allowDecimal={false}
+              value={custom}
+              onChange={setCustom}
+            />
+          ) : null}
+          <Textarea
+            label="Reason"
+            placeholder="What is known, what is being done"
+            autosize
+            minRows={2}
+            data-autofocus
+            value={reason}
+            onChange={(e) => setReason(e.currentTarget.value)}
+          />
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={onClose}>
+              Keep it as it is
+            </Button>
+            <Button type="submit" disabled={!valid}>
+              Shelve {what}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,75 @@
+import { Button, Menu } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import type { Anomaly } from "@/api/types";
+import { Empty, Panel } from "@/ui/components/Panel";
+import { StateMark } from "@/ui/components/StateMark";
+import { formatDuration, formatTime, formatValue, sentence } from "@/ui/format";
+import { useMarkAnomaly } from "../api/anomalies";
+import classes from "./AnomalyList.module.css";
+
+const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
+  { status: "investigating", label: "I am looking at it" },
+  { status: "resolved", label: "Confirmed and resolved" },
+  { status: "false_positive", label: "False alarm" },
+  { status: "open", label: "Open again" },
+];
+const AROUND_MS = 5 * 60_000;
+
+/** What the detectors found on one machine, newest first, each one click from its place on the chart. */
+export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomaly[]; assetId: string }) {
+  const mark = useMarkAnomaly();
+  return (
+    <Panel title="Anomalies" flush>
+      {anomalies.length === 0 ? (
+        <Empty title="No anomaly recorded">The detectors have found nothing out of the ordinary here.</Empty>
+      ) : (
+        <ul className={classes.rows}>
+          {anomalies.map((a) => (
+            <li key={a.id} className={classes.row}>
+              <StateMark name={a.severity} />
+              <div className={classes.what}>
+                <div>{a.reason}</div>
+                <div className="muted num">
+                  {a.detector}, score {a.anomaly_score.toFixed(2)}, {formatValue(a.value)}
+                  {a.expected_value === null ? "" : ` where ${formatValue(a.expected_value)} was expected`}
+                </div>
+              </div>
+              <div className={`${classes.time} num`}>
+                <Link
+                  to="/assets/$id"
+                  params={{ id: assetId }}
+                  search={{ tab: "trend", signals: a.sensor_id, ...around(a) }}
+                >
+                  {formatTime(a.detected_at)}
+                </Link>
+                <div className="muted">{a.ended_at ? `for ${lasted(a)}` : "still there"}</div>
+              </div>
+              <Menu position="bottom-end">
+                <Menu.Target>
+                  <Button variant="default" loading={mark.isPending && mark.variables.id === a.id}>
+                    {sentence(a.status)}
+                  </Button>
+                </Menu.Target>
+                <Menu.Dropdown>
+                  {VERDICTS.filter((v) => v.status !== a.status).map(({ status, label }) => (
+                    <Menu.Item key={status} onClick={() => mark.mutate({ id: a.id, status, note: a.note })}>
+                      {label}
+                    </Menu.Item>
+                  ))}
+                </Menu.Dropdown>
+              </Menu>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+function lasted(a: Anomaly): string {
+  return formatDuration((Date.parse(a.ended_at ?? a.last_at) - Date.parse(a.detected_at)) / 1000);
+}
+
+function around(a: Anomaly): { from: number; to: number } {
+  return { from: Date.parse(a.detected_at) - AROUND_MS, to: Date.parse(a.ended_at ?? a.last_at) + AROUND_MS };
+}

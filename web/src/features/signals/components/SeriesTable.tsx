@@ -1,0 +1,59 @@
+import { Table } from "@mantine/core";
+import type { SignalInfo } from "@/api/types";
+import type { Trace } from "@/charts/trace";
+import { formatTime, formatValue } from "@/ui/format";
+import { bucketRows } from "../buckets";
+
+interface SeriesTableProps {
+  signals: readonly SignalInfo[];
+  traces: ReadonlyMap<string, Trace>;
+  window: { from: number; to: number };
+}
+
+const ROWS = 30;
+
+/** The charts as numbers: mean good value in each thirtieth of the window. */
+export function SeriesTable({ signals, traces, window }: SeriesTableProps) {
+  const shown = signals.flatMap((signal) => {
+    const trace = traces.get(signal.id);
+    return trace ? [{ signal, trace }] : [];
+  });
+  const rows = bucketRows(
+    shown.map((s) => s.trace),
+    window.from,
+    window.to,
+    ROWS,
+  );
+  return (
+    <Table.ScrollContainer minWidth={Math.max(300, 110 + shown.length * 110)}>
+      <Table verticalSpacing={4} fz={13} stickyHeader>
+        <Table.Caption>Mean of good readings from each time on; “bad” marks spans with bad or missing data.</Table.Caption>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>From</Table.Th>
+            {shown.map(({ signal }) => (
+              <Table.Th key={signal.id} ta="right">
+                {signal.name} <span className="muted">{signal.unit}</span>
+              </Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.map((row) => (
+            <Table.Tr key={row.from}>
+              <Table.Th className="num" fw={500}>
+                {formatTime(row.from)}
+              </Table.Th>
+              {row.cells.map((cell, i) => (
+                <Table.Td key={shown[i]?.signal.id} className="num" ta="right">
+                  {cell.bad ? <span className="muted">bad </span> : null}
+                  {formatValue(cell.mean)}
+                </Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  );
+}

@@ -1,0 +1,76 @@
+import { useEffect, useMemo } from "react";
+import type { SignalInfo } from "@/api/types";
+import type { Mark } from "@/charts/overlays";
+import { Empty, ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
+import { timeChoice, type TimeSearch } from "@/ui/time-range";
+import { useTrend } from "../use-trend";
+import { RangeBar } from "./RangeBar";
+import { SeriesTable } from "./SeriesTable";
+import { SignalChart } from "./SignalChart";
+import { SignalPicker } from "./SignalPicker";
+
+export interface TrendSearch extends TimeSearch {
+  signals?: string;
+  view?: "table";
+}
+
+interface TrendPanelProps {
+  signals: readonly SignalInfo[];
+  marksOf: (signalId: string) => readonly Mark[];
+  search: TrendSearch;
+  onSearch: (change: TrendSearch) => void;
+}
+
+/** Every signal of a machine over one time axis. */
+export function TrendPanel({ signals, marksOf, search, onSearch }: TrendPanelProps) {
+  const choice = timeChoice(search);
+  const picked = useMemo(() => search.signals?.split(",") ?? null, [search.signals]);
+  const shown = picked ? signals.filter((s) => picked.includes(s.id)) : signals;
+  const trend = useTrend(
+    shown.map((s) => s.id),
+    choice,
+  );
+  const { feed, group } = trend;
+
+  useEffect(() => {
+    group.onCommit = ({ from, to }) => onSearch({ from: Math.round(from), to: Math.round(to) });
+    group.onReset = () => onSearch({ from: undefined, to: undefined });
+  }, [group, onSearch]);
+
+  const table = search.view === "table";
+  return (
+    <Panel
+      label="Trend"
+      flush
+      title={<SignalPicker signals={signals} picked={picked} onPick={(ids) => onSearch({ signals: ids?.join(",") })} />}
+      actions={
+        <RangeBar
+          choice={choice}
+          range={search.range}
+          table={table}
+          loading={feed.status === "loading"}
+          signals={feed.signals}
+          window={feed.window()}
+          onSearch={onSearch}
+        />
+      }
+    >
+      {feed.status === "error" && feed.error ? (
+        <ErrorPanel error={feed.error} onRetry={() => void feed.load(choice)} />
+      ) : null}
+      {shown.length === 0 ? (
+        <Empty title="No signal is chosen">Choose signals above to see their course.</Empty>
+      ) : table ? (
+        feed.status === "loading" ? (
+          <Rows count={8} height={24} />
+        ) : (
+          <SeriesTable signals={shown} traces={feed.traces} window={feed.window()} />
+        )
+      ) : (
+        shown.map((signal) => (
+          <SignalChart key={signal.id} signal={signal} trend={trend} marks={marksOf(signal.id)} />
+        ))
+      )}
+    </Panel>
+  );
+}
