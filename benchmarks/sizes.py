@@ -1,14 +1,24 @@
-"""Readings to store: what a plant's columns look like, for the historian's benchmark."""
+"""Bytes a reading takes at rest, for what plants send and for what no store can make small.
 
+`python -m benchmarks.sizes [--quick]`
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.domain.readings import ReadingBatch
+from forewarn.plugins.historians.parquet import ParquetHistorian
 
 SECOND: Final = 1_000_000
+HOUR: Final = 3600 * SECOND
 START: Final = 1_750_000_000 * SECOND // (86_400 * SECOND) * 86_400 * SECOND
 
 
@@ -59,3 +69,42 @@ def batches(kind: str, signals: int, seconds: int, *, start: int = START) -> Ite
             jitter = rng.integers(0, jitter_ms, signals) // 10 * 1000 if jitter_ms else 0
             time = np.full(signals, start + (block + i) * SECOND, np.int64) + jitter
             yield block + i + 1, ReadingBatch(keys, time, value[i], quality, "bench", block + i)
+
+
+def at_rest(root: Path, signals: int) -> None:
+    """One hour of `signals` at 1 Hz, flushed as it comes, then merged as a closed hour is."""
+    print(f"\n{signals:,} signals x 1 h at 1 Hz       readings/s   raw B   with rollups B")
+    for number, kind in enumerate(KINDS):
+        log = list(batches(kind, signals, 3600))
+        n = signals * 3600
+        store = ParquetHistorian(root / f"rest{number}", flush_readings=max(200_000, n // 18))
+        began = time.perf_counter()
+        for item in log:
+            store.append([item])
+        store.flush()
+        rate = n / (time.perf_counter() - began)
+        one = np.array([1], np.int32)
+        later = np.array([START + 2 * HOUR], np.int64)
+        store.append([(3601, ReadingBatch(one, later, np.zeros(1), np.zeros(1, np.uint32), "bench", 3601))])
+        store.flush()
+        store.merge()
+        store.close()
+        ParquetHistorian(root / f"rest{number}").close()  # opening sweeps what merges left behind
+        used = {part: sum(f.stat().st_size for f in (root / f"rest{number}" / part).rglob("*.parquet")) for part in
+                ("raw", "minute", "hour")}  # fmt: skip
+        shutil.rmtree(root / f"rest{number}")
+        print(f"{kind:44s} {rate / 1e6:6.2f} M {used['raw'] / n:7.3f} {sum(used.values()) / n:9.3f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="1,000 signals instead of 10,000")
+    root = Path(tempfile.mkdtemp(prefix="forewarn-sizes-"))
+    try:
+        at_rest(root, 1_000 if parser.parse_args().quick else 10_000)
+    finally:
+        shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()

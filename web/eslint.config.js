@@ -37,5 +37,5 @@ export default tseslint.config(
       "@typescript-eslint/no-explicit-any": "error",
     },
   },
-  { files: ["scripts/*.mjs"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
+  { files: ["scripts/*.mjs", "eslint.config.js"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
 );

@@ -34,8 +34,8 @@ times = st.one_of(
 )
 values = st.one_of(
     st.integers(-5000, 5000).map(lambda i: i / 100),
-    st.floats(-1e6, 1e6),
-    st.sampled_from([-0.0, 0.0, 2.0**53 + 2, 16_777_217.0, 1e-300]),
+    st.floats(-1e6, 1e6).map(lambda v: v if abs(v) > 1e-100 else 0.0),  # squares of less underflow
+    st.sampled_from([-0.0, 0.0, 2.0**53 + 2, 16_777_217.0]),
 )
 good = st.tuples(values, st.sampled_from([0, 0, 0, 0x00960000, 0x40000000]))
 bad = st.tuples(st.one_of(st.just(float("nan")), values), st.sampled_from([0x80000000, 0x80310000]))

@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 from tests.gateway.scripted import MemoryDoor, ScriptedConnector, Started, signal, source
 from tests.plugins.connectors.recording import eventually
 
+from forewarn.domain.assets import Limits
 from forewarn.domain.errors import BatchLogFull, ConfigurationError, SourceUnreachable, StorageFailed
 from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
@@ -136,7 +138,12 @@ async def test_update_restarts_only_what_changed():
         await eventually(lambda: len(connector.runs) == 4, "all run")
         await runner.update(
             [source("same"), source("settings", limit=9), source("signals"), source("new")],
-            [signal(1, "same"), signal(2, "settings"), signal(3, "signals", "other"), signal(5, "new")],
+            [
+                replace(signal(1, "same"), limits=Limits(high=4.0)),
+                signal(2, "settings"),
+                signal(3, "signals", "other"),
+                signal(5, "new"),
+            ],
         )
         await eventually(lambda: len(connector.runs) == 7, "the changed and the new run")
         assert sorted(connector.runs[4:]) == ["new", "settings", "signals"]

@@ -100,8 +100,9 @@ def _kill_under_load(tmp_path: Path, times: int) -> None:
     counted = site.http.get(
         "/api/v1/sensors/rig.s0/timeseries",
         params={"start": "2025-10-01T00:00:00Z", "end": "2026-01-01T00:00:00Z", "aggregation": "1h"},
-    ).json()
-    assert sum(point["count"] for point in counted["data"]) == len(stored_at), "the rollups count otherwise than raw"
+    )
+    assert counted.status_code == 200, counted.text
+    assert sum(point["count"] for point in counted.json()["data"]) == len(stored_at), "the rollups count otherwise than raw"
     assert site.stop() == 0
 
 

@@ -218,4 +218,4 @@ class DoorMachine(RuleBasedStateMachine):
 
 
 class TestDoorLaws(DoorMachine.TestCase):  # type: ignore[name-defined,misc]
-    settings = settings(max_examples=150, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

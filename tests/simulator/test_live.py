@@ -26,7 +26,10 @@ from forewarn.simulator.addresses import registers
 from forewarn.simulator.batches import STATE_FILE
 from forewarn.simulator.deathbed import free_port
 from forewarn.simulator.demo_plant import DEMO_MACHINES, Wire, demo_machines
-from forewarn.simulator.live import LivePlantConfig, PlantServers, live_plant, run_live
+from forewarn.simulator.live import LivePlantConfig, PlantServers, live_plant
+from forewarn.simulator.modbus_server import PlantModbusServer
+from forewarn.simulator.mqtt_broker import PlantMqttBroker
+from forewarn.simulator.opcua_server import PlantOpcUaServer
 from forewarn.simulator.plant import Block, SimulatedPlant
 
 START = 1_767_225_600 * SECOND
@@ -128,17 +131,17 @@ async def test_mqtt_messages_equal_the_physics(served: tuple[SimulatedPlant, Pla
     for signal_id, reading in seen.items():
         bad = signal_id == "fan-301.flow"
         assert reading["value"] == (None if bad else _value(plant, block, signal_id))
-        assert reading["quality"] == ("bad" if bad else "good")
+        assert reading["quality"] == (BAD_SENSOR_FAILURE if bad else "good")
 
 
 async def test_a_taken_port_is_named(tmp_path: Path, served: tuple[SimulatedPlant, PlantServers]) -> None:
-    plant, servers = served
-    with pytest.raises(ConfigurationError, match=str(servers.ports[0])):
-        await run_live(LivePlantConfig(tmp_path / "x", opcua_port=servers.ports[0]))
-    with pytest.raises(ConfigurationError, match=str(servers.ports[1])):
-        await run_live(LivePlantConfig(tmp_path / "x", modbus_port=servers.ports[1]))
-    with pytest.raises(ConfigurationError, match="broker"):
-        await run_live(LivePlantConfig(tmp_path / "x", mqtt_port=servers.ports[2]))
+    _, servers = served
+    with pytest.raises(ConfigurationError, match=f"OPC UA .*{servers.ports[0]}"):
+        await PlantOpcUaServer("127.0.0.1", servers.ports[0], []).start()
+    with pytest.raises(ConfigurationError, match=f"Modbus .*{servers.ports[1]}"):
+        await PlantModbusServer("127.0.0.1", servers.ports[1], [], {}).start()
+    with pytest.raises(ConfigurationError, match=r"broker .*address already in use"):
+        await PlantMqttBroker("127.0.0.1", servers.ports[2], tmp_path / "second").start()
 
 
 def test_live_goes_on_from_the_saved_state_and_repairs_what_was_injected(tmp_path: Path) -> None:
@@ -189,10 +192,14 @@ def running(tmp_path: Path) -> Iterator[Served]:
     served.process.wait()
 
 
+def _text(file: object) -> str:
+    return Path(str(file)).read_text(encoding="utf-8")
+
+
 async def _until_above(url: str, signal_id: str, limit: float) -> float:
     async with Client(url) as client, asyncio.timeout(60):
         node = client.get_node(f"ns=2;s={signal_id}")
-        while (value := await node.read_value()) <= limit:
+        while (value := await node.read_value()) <= limit:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     return float(value)
 
@@ -200,14 +207,14 @@ async def _until_above(url: str, signal_id: str, limit: float) -> float:
 async def test_an_injected_fault_is_seen_by_an_opcua_client(running: Served) -> None:
     ready = running.ready
     assert ready["ready"] is True
-    assert Path(str(ready["plant_file"])).read_text().count("[[source]]") == 3
+    assert _text(ready["plant_file"]).count("[[source]]") == 3
     assert await asyncio.to_thread(running.ask, op="inject", asset_id="pump-101", fault="nope", severity=1) != {}
     answer = await asyncio.to_thread(
         running.ask, op="inject", asset_id="pump-101", fault="imbalance", severity=0.9, ramp_s=1.0
     )
     assert answer["ok"] is True
     assert await _until_above(str(ready["opcua_url"]), "pump-101.vibration", 5.1) > 5.1
-    assert "imbalance" in Path(str(ready["labels_file"])).read_text()
+    assert "imbalance" in _text(ready["labels_file"])
 
 
 def _gone(processes: list[psutil.Process]) -> bool:

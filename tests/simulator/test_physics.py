@@ -55,7 +55,7 @@ def test_energy_balance_hydraulic_power_over_efficiency_is_shaft_power() -> None
     eta = hydraulics.efficiency(flow, RATIOS, 90.0, 0.78)
     shaft = hydraulics.shaft_power(flow, lift, RATIOS, 90.0, 0.78)
     np.testing.assert_allclose(hydraulics.hydraulic_power(flow, lift), shaft * eta, rtol=1e-12)
-    assert 998.2 * 9.80665 * 90.0 * 48.0 / 3.6e6 == pytest.approx(hydraulics.hydraulic_power(90.0, 48.0))
+    assert pytest.approx(hydraulics.hydraulic_power(90.0, 48.0)) == 998.2 * 9.80665 * 90.0 * 48.0 / 3.6e6
 
 
 def test_motor_losses_are_the_nameplate_losses_at_rated_load() -> None:

@@ -31,5 +31,8 @@ def set_up_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("asyncua", "pymodbus", "uvicorn.access", "alembic", "watchfiles"):
+    for chatty in ("alembic", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # They print stack traces whenever a peer goes away; our own supervisor says in one line what was lost and why.
+    for noisy in ("asyncua", "pymodbus", "paho"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)

@@ -17,10 +17,17 @@ from forewarn.kit.retry import Backoff
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What decides whether a source must be restarted."""
+    """A source and its signals."""
 
     config: SourceConfig
     signals: tuple[Signal, ...]
+
+    def collects_as(self, other: "_Plan | None") -> bool:
+        """Nothing differs that collecting depends on: a new alarm limit is no reason to drop a session."""
+        return other is not None and self.config == other.config and self._wiring() == other._wiring()
+
+    def _wiring(self) -> list[tuple[object, ...]]:
+        return [(s.id, s.asset_id, s.key, s.unit, s.rate_hz, s.address) for s in self.signals]
 
 
 def _plans(sources: Sequence[SourceConfig], signals: Sequence[Signal]) -> dict[str, _Plan]:
@@ -85,7 +92,7 @@ class SourceRunner:
         async with self._changing:
             new = _plans(sources, signals)
             gone = [name for name in self._plans if name not in new]
-            changed = [name for name, plan in new.items() if self._plans.get(name) != plan]
+            changed = [name for name, plan in new.items() if not plan.collects_as(self._plans.get(name))]
             await self._cancel([*gone, *changed])
             kept = {name: self._health[name] for name in new if name not in changed}
             self._health = kept | {name: self._fresh_health(new[name]) for name in changed}

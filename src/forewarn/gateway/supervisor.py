@@ -54,15 +54,17 @@ async def supervise(
     """Until cancelled, or until the configuration proves wrong: that is retried only when it changes."""
     try:
         connector, request = prepare(config, signals, connectors)
-        attempt = 0
+        attempt, last_why = 0, ""
         while True:
             started = asyncio.get_running_loop().time()
             why = await _run_once(connector, request, sink)
             was_connected = sink.is_connected
             health.enter(SourceState.RECONNECTING, why)
+            if was_connected or why != last_why:  # a source that stays away is one line in the log
+                _log.warning("source %s %s: %s", config.name, "lost" if was_connected else "unreachable", why)
+                last_why = why
             if was_connected:
-                _log.warning("source %s lost: %s", config.name, why)
-                await sink.mark_gap()
+                await _mark_gap(config.name, sink)
                 # A link that stood for a while is tried again at once; one that flaps is not hammered.
                 stood_s = asyncio.get_running_loop().time() - started
                 attempt = 0 if stood_s > backoff.cap_s else attempt
@@ -72,10 +74,18 @@ async def supervise(
         _log.error("source %s is misconfigured: %s", config.name, error)
         health.enter(SourceState.MISCONFIGURED, str(error))
         if sink.is_connected:
-            await sink.mark_gap()
+            await _mark_gap(config.name, sink)
     except asyncio.CancelledError:
         health.enter(SourceState.STOPPED)
         raise
+
+
+async def _mark_gap(name: str, sink: DoorSink) -> None:
+    """A gap that cannot be marked must not end the supervisor."""
+    try:
+        await sink.mark_gap()
+    except Exception:
+        _log.exception("source %s: the gap could not be marked", name)
 
 
 async def _run_once(connector: Connector, request: SourceRequest, sink: DoorSink) -> str:

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,12 @@ _SEED_READINGS = 200_000
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """A submission on its way to the disk: what it made the latest, and what stood there before."""
+    """A submission on its way to the disk: its newest rows, and what stood there before the ones that are
+    newer than it. The others count as well: they are the latest if what is newer now is never written."""
 
     newest: Series
     before: Series
-    settled: bool = field(default=False)
+    settled: bool = False
 
 
 class IntakeDoor:
@@ -57,8 +58,7 @@ class IntakeDoor:
         with self._lock:
             if len(latest):
                 self._latest.grow(int(latest.signal.max()) + 1)
-            newer = latest.time > self._latest.time[latest.signal]
-            self._latest.put(_rows(latest, newer))
+            self._latest.put(self._latest.newer(latest))
 
     def catch_up(self, after: int) -> None:
         """Seed from the log's own batches beyond offset `after`: what no historian has yet."""
@@ -81,11 +81,16 @@ class IntakeDoor:
         return Submission(admission.verdicts, appended)
 
     def _take_off(self, admission: Admission) -> _Flight:
-        newest = admission.newest
-        flight = _Flight(newest, self._latest.at(newest.signal))
-        self._latest.put(newest)
+        flight = _Flight(admission.newest, self._advance(admission.newest))
         self._flights.append(flight)
         return flight
+
+    def _advance(self, newest: Series) -> Series:
+        """Put what is newer; what stood there before."""
+        newer = self._latest.newer(newest)
+        before = self._latest.at(newer.signal)
+        self._latest.put(newer)
+        return before
 
     def _durable_at(self, keys: NDArray[np.int32]) -> LatestValues:
         """The latest values, with those of `keys` as they were before any batch in flight touched them."""
@@ -115,10 +120,7 @@ class IntakeDoor:
             later.append(flight)
         self._latest.put(failed.before)
         for flight in reversed(later):
-            newest = flight.newest
-            newest = _rows(newest, newest.time >= self._latest.time[newest.signal])
-            flight.newest, flight.before = newest, self._latest.at(newest.signal)
-            self._latest.put(newest)
+            flight.before = self._advance(flight.newest)
             self._flights.append(flight)
 
 

@@ -60,6 +60,7 @@ class JudgeStage:
         self._clock = clock
         self._handled = handled
         self._revision: int | None = None
+        self._table = plant.table  # one carriage sees one plant
         self._regimes = Regimes()
         self._heard = np.zeros(0, np.int64)
         self._values = ValueWatch((), (), 0)
@@ -105,7 +106,7 @@ class JudgeStage:
     def warm(self, historian: Historian, now_us: int) -> None:
         """Count what the historian has heard of as heard now, so that a source that died with us is noticed."""
         self._follow_plant()
-        latest = historian.latest(np.flatnonzero(self._plant.table.known).astype(np.int32))
+        latest = historian.latest(np.flatnonzero(self._table.known).astype(np.int32))
         self._heard[latest.signal] = np.maximum(self._heard[latest.signal], now_us)
 
     def _follow_plant(self) -> None:
@@ -113,6 +114,7 @@ class JudgeStage:
             return
         before = {self._key(r): self._values.holding(i) for i, r in enumerate(self._values.rules)}
         self._revision, table = self._plant.revision, self._plant.table
+        self._table = table
         self._regimes.configure(table)
         self._heard = resized(self._heard, table.size, NEVER)
         alarms = self._alarms.rules()
@@ -135,7 +137,7 @@ class JudgeStage:
         return before if before and before.active == active else Holding(active=active, raw=active)
 
     def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
-        known = self._plant.table.known
+        known = self._table.known
         usable = is_good(readings.quality) & (readings.signal < len(known))
         usable[usable] = known[readings.signal[usable]]
         return readings if usable.all() else readings.take(usable)
@@ -194,7 +196,7 @@ class JudgeStage:
     def _silence_changes(self, now_us: int) -> list[Change]:
         if not self._silence.rules:
             return []
-        table = self._plant.table
+        table = self._table
         holds = self._silence.holds(now_us, self._heard, self._regimes.running(table.size))
         return [
             (self._key(self._silence.rules[i]), _transition(bool(holds[i]), now_us, None))

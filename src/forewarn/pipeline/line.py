@@ -121,6 +121,17 @@ class Line:
         return replace(health, behind=max(self._log.depth().last_offset - health.last_offset, 0))
 
     def _run(self) -> None:
+        try:
+            self._loop()
+            self._release()
+        except Exception as error:
+            # Not of a stage's making (those are retried): say so, a thread must not die in silence.
+            _log.exception("line_ended")
+            self._health = replace(self._health, last_error=f"line: {type(error).__name__}: {error}")
+        finally:
+            self._health = replace(self._health, running=False)
+
+    def _loop(self) -> None:
         began, full = 0.0, False
         while not self._stopping.is_set():
             self._patiently(self._tick_when_due)
@@ -130,8 +141,6 @@ class Line:
                 self._stopping.wait(rest)
             began = time.monotonic()
             full = self._advance()
-        self._release()
-        self._health = replace(self._health, running=False)
 
     def _low(self) -> int:
         return min(self._at.values())

@@ -18,7 +18,7 @@ from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
 from forewarn.policies.severity import severity_of
 
 _HOUR_US: Final = 3_600_000_000
-_STATISTICAL: Final = EpisodeSettings(k=8, n=10, on_s=5.0, off_s=30.0)
+_STATISTICAL: Final = EpisodeSettings(k=5, n=20, on_s=5.0, off_s=30.0)
 PERSISTENCE: Final[Mapping[str, EpisodeSettings]] = {
     "limits": EpisodeSettings(off_s=10.0),
     "rate_of_change": EpisodeSettings(off_s=30.0),
@@ -48,11 +48,12 @@ class ScoreStage:
         plant: PlantView,
         persistence: Mapping[str, EpisodeSettings] = PERSISTENCE,
     ) -> None:
-        """persistence: by detector name; 8 of 10 readings over 5 s where it says nothing."""
+        """persistence: by detector name; 5 of 20 readings over at least 5 s where it says nothing."""
         self._watches = [_Watch(d, EpisodeTracker(persistence.get(d.name, _STATISTICAL))) for d in detectors]
         self._anomalies = anomalies
         self._plant = plant
         self._revision: int | None = None
+        self._table = plant.table  # one carriage sees one plant
         self._handled = -1
         self._told: list[Finding] = []
         self._resumed = False
@@ -75,7 +76,7 @@ class ScoreStage:
         """Let the detectors learn from the past: the first half minute of each of the last `hours`, and all of
         the last `recent_s` seconds. Raises no finding."""
         self._follow_plant()
-        keys = np.flatnonzero(self._plant.table.known).astype(np.int32)
+        keys = np.flatnonzero(self._table.known).astype(np.int32)
         if not len(keys):
             return
         recent = now_us - recent_s * 1_000_000
@@ -91,6 +92,7 @@ class ScoreStage:
         if self._plant.revision == self._revision:
             return
         self._revision, table = self._plant.revision, self._plant.table
+        self._table = table
         for watch in self._watches:
             watch.detector.configure(table)
             watch.tracker.resize(table.size)
@@ -99,14 +101,14 @@ class ScoreStage:
         """Once: take up the episodes that were open when the last process ended."""
         if self._resumed:
             return []
-        size, open_now = self._plant.table.size, self._anomalies.open_episodes()
+        size, open_now = self._table.size, self._anomalies.open_episodes()
         for watch in self._watches:
             watch.tracker.resume([f for f in open_now if f.detector == watch.detector.name and f.signal_key < size])
         self._resumed = True
         return list(open_now)
 
     def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
-        known = self._plant.table.known
+        known = self._table.known
         usable = is_good(readings.quality) & (readings.signal < len(known))
         usable[usable] = known[readings.signal[usable]]
         return readings if usable.all() else readings.take(usable)
@@ -122,7 +124,7 @@ class ScoreStage:
         return [self._finding(watch.detector, episode) for episode in episodes]
 
     def _finding(self, detector: Detector, episode: Episode) -> Finding:
-        signal = self._plant.table.signals[episode.signal]
+        signal = self._table.signals[episode.signal]
         assert signal is not None, "only known signals are scored"
         return Finding(
             signal_key=episode.signal,

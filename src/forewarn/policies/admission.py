@@ -59,6 +59,13 @@ class LatestValues:
         """What stands there now (a copy), NEVER rows included."""
         return Series(keys, self.time[keys], self.value[keys], self.quality[keys])
 
+    def newer(self, rows: Series) -> Series:
+        """Those of `rows` (one per key) that are not older than what stands there."""
+        mask = rows.time >= self.time[rows.signal]
+        if mask.all():
+            return rows
+        return Series(rows.signal[mask], rows.time[mask], rows.value[mask], rows.quality[mask])
+
     def put(self, rows: Series) -> None:
         """Overwrite; one row per key."""
         self.time[rows.signal] = rows.time
@@ -69,7 +76,7 @@ class LatestValues:
 @dataclass(frozen=True, slots=True, eq=False)
 class Admission:
     """verdicts: in the sender's order. stored: the rows to keep, normalised, in the sender's order.
-    newest: the rows that become their signal's latest, one per signal, ordered by signal.
+    newest: of the stored rows the newest of each signal, ordered by signal; not always newer than the latest.
     repeats: signal keys of the rows called already_stored; empty in most batches."""
 
     verdicts: Verdicts
@@ -158,7 +165,7 @@ def _admit_with_care(
         verdict[rows[mask]] = what
         why[rows[mask]] = _CODE[named]
     stored = kept.take(verdict[rows] <= Verdict.LATE)
-    return Admission(Verdicts(verdict, why), stored, _newest(stored, latest), kept.signal[same])
+    return Admission(Verdicts(verdict, why), stored, _newest(stored), kept.signal[same])
 
 
 def _reject(batch: ReadingBatch, reason: NDArray[np.uint8] | None, table: SignalTable, until: int) -> NDArray[np.uint8]:
@@ -197,15 +204,13 @@ def _same_as(batch: ReadingBatch, latest: LatestValues) -> NDArray[np.bool_]:
     return equal & np.equal(batch.quality, latest.quality[batch.signal])
 
 
-def _newest(stored: ReadingBatch, latest: LatestValues) -> Series:
-    """Of the stored rows, the newest per signal that is not older than the latest."""
+def _newest(stored: ReadingBatch) -> Series:
     order = by_signal_and_time(stored.signal, stored.time)
     rows = np.arange(len(stored)) if order is None else order
     signal = stored.signal[rows]
     last = np.ones(len(stored), np.bool_)
     last[:-1] = np.not_equal(signal[1:], signal[:-1])
     rows = rows[last]
-    rows = rows[stored.time[rows] >= latest.time[stored.signal[rows]]]
     return Series(stored.signal[rows], stored.time[rows], stored.value[rows], stored.quality[rows])
 
 

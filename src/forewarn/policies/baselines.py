@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forewarn.policies.runs import resized
 
 _BLOCKS: Final = 16
-_CAUTION: Final = 20.0
+_CAUTION: Final = 5.0
 _NEVER: Final = np.iinfo(np.int64).max
 _COLUMNS: Final = {
     "count": (np.int32, 0),

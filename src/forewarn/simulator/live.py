@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import stat
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -92,6 +94,8 @@ async def run_live(config: LivePlantConfig) -> None:
 
     The first line on stdout says where everything listens; then one line for each control line.
     Raises ConfigurationError when a server cannot start."""
+    if config.watch_stdin:
+        _check_stdin()
     plant = live_plant(config)
     servers = PlantServers(config, plant)
     control = PlantControl(plant, config.state_dir / LABELS_FILE)
@@ -160,16 +164,19 @@ async def _tick(config: LivePlantConfig, plant: SimulatedPlant, servers: PlantSe
         await asyncio.sleep(min(max(ahead / SECOND, 0.001), config.tick_s))
 
 
+def _check_stdin() -> None:
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or sys.stdin.isatty()):
+        raise ConfigurationError(
+            "stdin is neither a pipe nor a terminal, so its end cannot be seen: give it one, or set watch_stdin off"
+        )
+
+
 async def _obey(control: PlantControl) -> None:
     """Until stdin closes (whoever started us is gone) or `stop`."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"stdin cannot be watched ({error}); give it a pipe or a terminal, or set watch_stdin off"
-        ) from error
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while not control.stopping and (line := await reader.readline()):
         if line.strip():
             _say(control.answer(line))

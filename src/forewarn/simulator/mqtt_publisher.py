@@ -9,7 +9,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from forewarn.domain.errors import ConfigurationError
-from forewarn.domain.status import severity_name
+from forewarn.domain.status import GOOD
 from forewarn.simulator.addresses import MQTT_TOPIC
 from forewarn.simulator.quantities import Array
 from forewarn.simulator.sensors import Quality
@@ -56,7 +56,7 @@ class PlantMqttPublisher:
             stop = start + len(signals)
             rows = zip(signals, numbers[start:stop], codes[start:stop], strict=True)
             readings = [
-                {"sensor_id": s, "timestamp": stamp, "value": None if math.isnan(v) else v, "quality": severity_name(q)}
+                {"sensor_id": s, "timestamp": stamp, "value": None if math.isnan(v) else v, "quality": _quality(q)}
                 for s, v, q in rows
             ]
             payload = json.dumps({"timestamp": stamp, "readings": readings}, separators=(",", ":"))
@@ -66,3 +66,8 @@ class PlantMqttPublisher:
     async def stop(self) -> None:
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
+
+
+def _quality(code: int) -> str | int:
+    """The specification's word for good; else the whole StatusCode, which a word would lose."""
+    return "good" if code == GOOD else code

@@ -61,7 +61,7 @@ class PlantOpcUaServer:
         stamp = _EPOCH + timedelta(microseconds=time_us)
         write = self._server.iserver.aspace.write_attribute_value
         for node, number, code in zip(self._nodes, value.tolist(), quality.tolist(), strict=True):
-            held = ua.Variant(None if math.isnan(number) else number, ua.VariantType.Double)
+            held = ua.Variant() if math.isnan(number) else ua.Variant(number, ua.VariantType.Double)
             await write(
                 node,
                 AttributeIds.Value,

@@ -5,11 +5,11 @@ type Refusal = {
   headers: { [name: string]: unknown };
   content: { "application/problem+json": components["schemas"]["Problem"] };
 };
-type Call<Query, Path, Body, Answer> = {
-  parameters: { query?: Query; header?: never; path: Path; cookie?: never };
-  requestBody: Body;
+type GetOne<Path, Answer> = {
+  parameters: { query?: never; header?: never; path: Path; cookie?: never };
   responses: { 200: Json<Answer>; default: Refusal };
 };
+type Patch<Path, Body, Answer> = GetOne<Path, Answer> & { requestBody: { content: { "application/json": Body } } };
 type Get<Query, Answer> = {
   parameters: { query?: Query; header?: never; path?: never; cookie?: never };
   responses: { 200: Json<Answer>; default: Refusal };
@@ -24,7 +24,7 @@ type Command<Answer> = Get<never, Answer>;
 export interface paths {
   "/api/v1/assets": { get: Get<never, components["schemas"]["AssetList"]> };
   "/api/v1/assets/{asset_id}": {
-    get: Call<never, { asset_id: string }, never, components["schemas"]["AssetDetail"]>;
+    get: GetOne<{ asset_id: string }, components["schemas"]["AssetDetail"]>;
   };
   "/api/v1/series": {
     get: Get<
@@ -39,10 +39,9 @@ export interface paths {
     >;
   };
   "/api/v1/anomalies/{anomaly_id}": {
-    patch: Call<
-      never,
+    patch: Patch<
       { anomaly_id: string },
-      { content: { "application/json": components["schemas"]["AnomalyPatch"] } },
+      components["schemas"]["AnomalyPatch"],
       components["schemas"]["Anomaly"]
     >;
   };
@@ -124,7 +123,7 @@ export interface components {
       signal_id: string;
       time_ms: number[];
       value: (number | null)[];
-      bad: [number, number][];
+      bad: number[][];
       total: number;
       downsampled: boolean;
     };

@@ -4,7 +4,7 @@ import type { TrendSearch } from "@/features/signals/components/TrendPanel";
 
 export const TABS = ["trend", "alarms", "anomalies", "details"] as const;
 export type Tab = (typeof TABS)[number];
-export type AssetSearch = TrendSearch & Omit<AlarmFilter, "asset"> & { tab?: Tab };
+export type AssetSearch = TrendSearch & AlarmFilter & { tab?: Tab };
 
 type Raw = Record<string, unknown>;
 
@@ -38,8 +38,7 @@ export function readAssetSearch(raw: Raw): AssetSearch {
     to: number(raw, "to"),
     signals: text(raw, "signals"),
     view: raw.view === "table" ? ("table" as const) : undefined,
-    state: text(raw, "state"),
-    priority: text(raw, "priority"),
+    ...readAlarmSearch(raw),
     tab: TABS.find((tab) => tab === raw.tab),
   });
 }

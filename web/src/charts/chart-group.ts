@@ -16,6 +16,12 @@ export class ChartGroup {
     public window: TimeWindow,
   ) {}
 
+  /** Who is told of the reader's wishes from now on. */
+  listen(onCommit: (window: TimeWindow) => void, onReset: () => void): void {
+    this.onCommit = onCommit;
+    this.onReset = onReset;
+  }
+
   /** Move every chart to a window and draw it. */
   show(window: TimeWindow): void {
     this.window = window;

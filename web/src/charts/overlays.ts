@@ -66,43 +66,68 @@ export function drawBad(u: uPlot, { bad, colors }: OverlayState): void {
   }
 }
 
-/** Limits inside the axis as dashed lines with bands beyond; those outside as an arrow at the edge. */
+interface Label {
+  words: string;
+  y: number;
+  color: string;
+}
+
+/** Limits inside the axis as dashed lines with bands beyond; those outside as an arrow. Names stand in the margin. */
 export function drawLimits(u: uPlot, { limits, colors }: OverlayState): void {
   const { ctx, bbox } = u;
-  const right = bbox.left + bbox.width;
+  const bottom = bbox.top + bbox.height;
   const { min = 0, max = 1 } = u.scales.y as { min?: number; max?: number };
-  let outAbove: string | null = null;
-  let outBelow: string | null = null;
+  const labels: Label[] = [];
   for (const { key, label, critical, above } of LIMITS) {
     const value = limits[key];
-    if (value === null) continue;
-    if (value > max) {
-      if (above) outAbove = `${label} ${value} ▲`;
-      continue;
-    }
-    if (value < min) {
-      if (!above) outBelow ??= `${label} ${value} ▼`;
+    if (value === null || value === undefined) continue;
+    if (value > max || value < min) {
+      const out = value > max;
+      labels.push({ words: `${label} ${value} ${out ? "▲" : "▼"}`, y: out ? bbox.top : bottom, color: colors.muted });
       continue;
     }
     const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
-    const color = critical ? colors.limitCritical : colors.limit;
     ctx.fillStyle = critical ? colors.bandCritical : colors.band;
     if (above) ctx.fillRect(bbox.left, bbox.top, bbox.width, Math.max(0, y - bbox.top));
-    else ctx.fillRect(bbox.left, y, bbox.width, Math.max(0, bbox.top + bbox.height - y));
-    ctx.strokeStyle = color;
+    else ctx.fillRect(bbox.left, y, bbox.width, Math.max(0, bottom - y));
+    ctx.strokeStyle = critical ? colors.limitCritical : colors.limit;
     ctx.lineWidth = px();
     ctx.setLineDash([5 * px(), 4 * px()]);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
-    ctx.lineTo(right, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
     ctx.setLineDash([]);
-    text(ctx, `${label} ${value}`, right - 4 * px(), y - 3 * px(), colors.text, "right", colors.surface);
+    labels.push({ words: `${label} ${value}`, y, color: colors.text });
   }
-  if (outAbove) text(ctx, outAbove, right - 4 * px(), bbox.top + 10 * px(), colors.muted, "right", colors.surface);
-  if (outBelow) {
-    text(ctx, outBelow, right - 4 * px(), bbox.top + bbox.height - 4 * px(), colors.muted, "right", colors.surface);
+  drawLabels(ctx, labels, bbox.left + bbox.width + 6 * px(), bbox.top, bottom, colors.surface);
+}
+
+/** Names one under the other where they would cover each other, all between top and bottom. */
+function drawLabels(
+  ctx: CanvasRenderingContext2D,
+  labels: Label[],
+  x: number,
+  top: number,
+  bottom: number,
+  halo: string,
+): void {
+  const line = 12 * px();
+  for (const [i, y] of spread(labels.map((l) => l.y), line, top, bottom).entries()) {
+    const label = labels[i] as Label;
+    text(ctx, label.words, x, y + 3.5 * px(), label.color, "left", halo);
   }
+}
+
+/** Positions (given top down) moved apart so that neighbours are at least `gap` apart and stay within the bounds. */
+export function spread(positions: readonly number[], gap: number, top: number, bottom: number): number[] {
+  const out = positions.map((y) => Math.min(Math.max(y, top), bottom));
+  for (let i = 1; i < out.length; i++) out[i] = Math.max(out[i] as number, (out[i - 1] as number) + gap);
+  for (let i = out.length - 1; i >= 0; i--) {
+    const limit = i === out.length - 1 ? bottom : (out[i + 1] as number) - gap;
+    out[i] = Math.min(out[i] as number, limit);
+  }
+  return out;
 }
 
 /** Anomalies: a triangle on the top edge and a bar as long as the episode. */

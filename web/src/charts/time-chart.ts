@@ -28,6 +28,7 @@ export interface TimeChartOptions {
 
 const MARK_REACH_PX = 8;
 const Y_AXIS_PX = 52;
+const LIMIT_NAMES_PX = 58;
 
 /** One signal over time on a canvas. Created once; points and windows change underneath it. */
 export class TimeChart {
@@ -118,7 +119,7 @@ export class TimeChart {
     return {
       ...size,
       ms: 1,
-      padding: [10, 8, 0, 0],
+      padding: [10, LIMIT_NAMES_PX, 0, 0],
       legend: { show: false },
       scales: { x: { time: true, auto: false }, y: { auto: false } },
       axes: [

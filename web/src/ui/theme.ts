@@ -5,12 +5,17 @@ const SLATE = [
   "#f3f5f8", "#e4e8ee", "#c6d0dc", "#a5b6c9", "#88a0b9", "#7591ae", "#5a7796", "#47617d", "#35506c", "#2a4159",
 ] as const;
 
+/** Mantine's dark greys in the page's own hue. */
+const DARK = [
+  "#e4e8ec", "#c3cad2", "#a3adb8", "#7d8894", "#3d454d", "#2f363d", "#24292e", "#1c2024", "#171a1e", "#121518",
+] as const;
+
 export const theme = createTheme({
   primaryColor: "slate",
   primaryShade: { light: 8, dark: 4 },
   autoContrast: true,
   luminanceThreshold: 0.32,
-  colors: { slate: SLATE },
+  colors: { slate: SLATE, dark: DARK },
   fontFamily: '"Inter Variable", system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif',
   fontSizes: { xs: "12px", sm: "13px", md: "14px", lg: "16px", xl: "18px" },
   defaultRadius: 6,

@@ -25,11 +25,11 @@ class RobustZ:
     """Modified z-score 0.6745 (x - median) / MAD (Iglewicz & Hoaglin 1993) of each signal in each regime of its
     machine, as r / (1 + r) of |z| over the slot's own limit. `expected` is the median.
 
-    The limit follows a false-alarm budget: max(`limit`, `headroom` x third largest |z| of the healthy
-    readings) x sqrt(1 + 30 / independent readings). No opinion during the first `warm_up` readings of a regime
-    (at most two a second count), while more than `slow_share` of the variance is slower than a sixteenth
-    of what was seen (it drifts or cycles: such limits would be false), within `settle_s` of a start or
-    stop, and before the speed signal was heard.
+    The limit follows a false-alarm budget: max(`limit`, `headroom` x third largest |z| of the healthy readings) x
+    (1 + 5 / independent readings); the textbook's 3.5 is passed several times a day by a healthy 1 Hz signal.
+    No opinion during the first `warm_up` readings of a regime (at most two a second count), while more than
+    `slow_share` of the variance is slower than a sixteenth of what was seen (it drifts, so that any limit
+    would be false), within `settle_s` of a start or stop, and before the speed signal was heard.
 
     Memory: `window` readings, thinned as they age to one per `longest_stride_s` (36 h). While a reading is over the
     limit it teaches nothing; a level that has lasted `absorb_s` becomes the new normal (warm-up begins
@@ -57,7 +57,7 @@ class RobustZ:
 
     def __init__(
         self,
-        limit: float = 3.5,
+        limit: float = 5.0,
         headroom: float = 1.5,
         warm_up: int = 400,
         window: int = 512,
@@ -65,7 +65,7 @@ class RobustZ:
         settle_s: float = 120.0,
         absorb_s: float = 86_400.0,
         longest_stride_s: float = 256.0,
-        slow_share: float = 0.5,
+        slow_share: float = 0.9,
         range_floor: float = 0.0005,
     ) -> None:
         self._parameters = {k: v for k, v in locals().items() if k != "self"}
@@ -199,7 +199,7 @@ class RobustZ:
         expected: NDArray[np.float64],
     ) -> None:
         c = self._baselines.columns
-        ratio = np.abs(batch.value[rows] - c["median"][slot]) / (c["spread"][slot] * c["limit"][slot])
+        ratio = np.abs(batch.value[rows] - c["median"][slot]) * (1.0 / (c["spread"][slot] * c["limit"][slot]))
         score[rows] = ratio_score(ratio)
         expected[rows] = np.where(np.isnan(ratio), np.nan, c["median"][slot])
 

@@ -5,7 +5,7 @@ import { useCallback, useMemo } from "react";
 import type { Mark } from "@/charts/overlays";
 import { alarmsQuery } from "@/features/alarms/api/alarms";
 import { AlarmConsole } from "@/features/alarms/components/AlarmConsole";
-import { type AlarmFilter, sortAlarms } from "@/features/alarms/order";
+import { sortAlarms } from "@/features/alarms/order";
 import { anomaliesQuery } from "@/features/anomalies/api/anomalies";
 import { AnomalyList } from "@/features/anomalies/components/AnomalyList";
 import { marksBySignal } from "@/features/anomalies/marks";
@@ -91,10 +91,6 @@ export function AssetPage() {
   );
 }
 
-function withoutAsset({ asset: _, ...rest }: AlarmFilter): Omit<AlarmFilter, "asset"> {
-  return rest;
-}
-
 type ConsoleProps = Parameters<typeof AlarmConsole>[0];
 
 function AssetAlarms({ alarms, counts, error }: Pick<ConsoleProps, "alarms" | "counts"> & { error: Error | null }) {
@@ -105,8 +101,8 @@ function AssetAlarms({ alarms, counts, error }: Pick<ConsoleProps, "alarms" | "c
     <AlarmConsole
       alarms={alarms}
       counts={counts}
-      filter={{ state: search.state, priority: search.priority }}
-      onFilter={(change) => void navigate({ search: (old) => ({ ...old, ...withoutAsset(change) }), replace: true })}
+      filter={search}
+      onFilter={(change) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })}
     />
   );
 }

@@ -52,6 +52,7 @@ export class TraceFeed {
       return;
     }
     this.status = "loading";
+    this.onChange("all");
     const { from, to } = this.window();
     await this.ask(from, to, (answer) => {
       for (const series of answer.series) this.traces.get(series.signal_id)?.load(series);

@@ -21,7 +21,8 @@ from forewarn.plugins.connectors.modbus.blocks import Block, plan_blocks, split_
 from forewarn.plugins.connectors.modbus.decode import Layout
 from forewarn.plugins.connectors.modbus.settings import ModbusSettings
 
-_log = logging.getLogger(__name__)
+# It reports each failed attempt; people learn of a loss from the source's state.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 BAD_TIMEOUT: Final = 0x800A_0000
 BAD_CONFIGURATION_ERROR: Final = 0x8089_0000

@@ -102,7 +102,7 @@ def _code(quality: _Quality) -> int:
 
 
 class Translator:
-    """Knows the source's signals by id, by `<asset>.<name>` and by address `<asset>:<key>`."""
+    """Knows the source's signals by id, by `<asset>.<name>`, by address `<asset>:<key>` and by plain address."""
 
     def __init__(self, signals: Sequence[Signal]) -> None:
         self._ids: Mapping[str, int] = {signal.id: signal.key for signal in signals}
@@ -168,7 +168,12 @@ class Translator:
             into.reject(1, f"{name}: {error}")
 
     def _append(self, asset: str, name: str, value: float | None, time: int, code: int, into: Gathered) -> None:
-        key = self._ids.get(name) or self._ids.get(f"{asset}.{name}") or self._addresses.get(f"{asset}:{name}")
+        key = (
+            self._ids.get(name)
+            or self._ids.get(f"{asset}.{name}")
+            or self._addresses.get(f"{asset}:{name}")
+            or self._addresses.get(name)
+        )
         if key is None:
             into.reject(1, f"{name!r} of {asset or 'no asset'} is no signal of this source")
             return

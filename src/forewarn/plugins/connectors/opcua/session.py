@@ -1,6 +1,7 @@
 """A secure session with an OPC UA server: opened, its failures named, closed without waiting for the dead."""
 
 import asyncio
+import logging
 import os
 from contextlib import suppress
 from typing import Final
@@ -24,6 +25,9 @@ _WRONG_CREDENTIALS: Final = (
     StatusCodes.BadIdentityTokenRejected,
     StatusCodes.BadUserAccessDenied,
 )
+
+# It warns at each step of closing what is dead already; people learn of a loss from the source's state.
+logging.getLogger("asyncua").setLevel(logging.ERROR)
 
 
 async def open_session(settings: OpcUaSettings) -> Client:

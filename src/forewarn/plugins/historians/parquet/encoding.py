@@ -4,6 +4,8 @@ A value is kept as `mantissa` where mantissa / 10**scale is the very same float6
 file), else in `real32` where float32 is the same number, else in `real64`. Exactly one of the three is not null.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +19,8 @@ from forewarn.plugins.historians.parquet.sorted_file import Chunk, Layout, Piece
 NO_SCALE: Final = -1
 MAX_SCALE: Final = 9
 TIME: Final = pa.timestamp("us", tz="UTC")
-_POWERS: Final = np.append(10.0 ** np.arange(MAX_SCALE + 1), 1.0)  # [-1] is what NO_SCALE finds
+_MILLISECONDS: Final = pa.timestamp("ms", tz="UTC")
+POWERS: Final = np.append(10.0 ** np.arange(MAX_SCALE + 1), 1.0)  # [-1] is what NO_SCALE finds
 _SAMPLES: Final = 8
 _ENOUGH: Final = 0.9
 _EXACT: Final = float(1 << 53)
@@ -27,14 +30,31 @@ _INT32: Final = float((1 << 31) - 1)
 HAS_NO_MANTISSA, HAS_REAL32, HAS_REAL64, NOT_ALL_ZERO_QUALITY = 1, 2, 4, 8
 
 
-def layout(wide: bool) -> Layout:
-    """Columns of a segment. `wide`: mantissas need 64 bits."""
-    mantissa = pa.int64() if wide else pa.int32()
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """wide: mantissas need 64 bits. fine: times need microseconds; else milliseconds do."""
+
+    wide: bool
+    fine: bool
+
+    @staticmethod
+    def of(schemas: Sequence[pa.Schema]) -> "Shape":
+        """What holds the rows of files with these schemas."""
+        return Shape(
+            any(schema.field("mantissa").type == pa.int64() for schema in schemas),
+            any(schema.field("time").type.unit == "us" for schema in schemas),
+        )
+
+
+def layout(shape: Shape) -> Layout:
+    """Columns of a segment."""
+    mantissa = pa.int64() if shape.wide else pa.int32()
+    time = TIME if shape.fine else _MILLISECONDS
     return Layout(
         schema=pa.schema(
             [
                 ("signal", pa.int32()),
-                ("time", TIME),
+                ("time", time),
                 ("scale", pa.int8()),
                 ("mantissa", mantissa),
                 ("real32", pa.float32()),
@@ -61,44 +81,44 @@ def choose(value: NDArray[np.float64], count: Rows) -> NDArray[np.int8]:
     sample = value[picks]
     scale = np.full(len(count), NO_SCALE, np.int8)
     for candidate in range(MAX_SCALE, -1, -1):
-        fits = _same(sample, _POWERS[candidate])[1] | np.isnan(sample)
+        fits = _same(sample, POWERS[candidate])[1] | np.isnan(sample)
         scale[fits.mean(axis=1) >= 0.75] = candidate
     return scale
 
 
-def encode(series: Series, count: Rows, *, wide: bool | None = None) -> tuple[Piece, bool]:
-    """The rows as one piece of a segment file, and whether it is wide. `count`: rows of each signal in turn.
+def encode(series: Series, count: Rows, shape: Shape | None = None) -> tuple[Piece, Shape]:
+    """The rows as one piece of a segment file, and its shape. `count`: rows of each signal in turn.
 
-    `wide` None = as the values need; False = mantissas of more than 32 bits go to the real columns."""
+    `shape` None = as the rows need; not wide = mantissas of more than 32 bits go to the real columns."""
     value = series.value
     with np.errstate(all="ignore"):
         scale = choose(value, count)
-        power = np.repeat(_POWERS[scale], count)
+        power = np.repeat(POWERS[scale], count)
         mantissa, fits = _same(value, power)
         scale, fits, mantissa = _raise_scales(value, count, scale, fits, mantissa)
-        if wide is None:
-            wide = bool((np.abs(mantissa) * fits > _INT32).any())
-        if not wide:
+        if shape is None:
+            shape = Shape(bool((np.abs(mantissa) * fits > _INT32).any()), bool((series.time % 1000).any()))
+        if not shape.wide:
             fits &= np.abs(mantissa) <= _INT32
         fits &= np.repeat(scale != NO_SCALE, count)
-        whole = np.where(fits, mantissa, 0).astype(np.int64 if wide else np.int32)
+        whole = np.where(fits, mantissa, 0).astype(np.int64 if shape.wide else np.int32)
         real32 = value.astype(np.float32)
         small = ~fits & (real32.astype(np.float64).view(np.int64) == value.view(np.int64))
     large = ~(fits | small)
     table = pa.table(
         [
             pa.array(series.signal),
-            pa.array(series.time).view(TIME),
+            pa.array(series.time).view(TIME) if shape.fine else pa.array(series.time // 1000).view(_MILLISECONDS),
             pa.array(np.repeat(scale, count)),
-            _nullable(whole, fits),
-            _nullable(real32, small),
-            _nullable(value, large),
+            nullable(whole, fits),
+            nullable(real32, small),
+            nullable(value, large),
             pa.array(series.quality),
         ],
-        schema=layout(wide).schema,
+        schema=layout(shape).schema,
     )
     signal = series.signal[np.cumsum(count) - count]
-    return Piece(table, signal, count, scale, (~fits, small, large, series.quality != 0)), wide
+    return Piece(table, signal, count, scale, (~fits, small, large, series.quality != 0)), shape
 
 
 def decode(chunk: Chunk) -> Series:
@@ -107,7 +127,9 @@ def decode(chunk: Chunk) -> Series:
 
 
 def times(chunk: Chunk) -> Rows:
-    return chunk.column("time").view(np.int64)
+    fine: bool = chunk.table["time"].type.unit == "us"
+    at: Rows = chunk.column("time")
+    return at if fine else at * 1000
 
 
 def qualities(chunk: Chunk) -> NDArray[np.uint32]:
@@ -120,9 +142,9 @@ def values(chunk: Chunk) -> NDArray[np.float64]:
     mantissa = chunk.column("mantissa", null=0).astype(np.float64)
     scales = np.unique(chunk.scale)
     if len(scales) == 1:
-        value = mantissa if scales[0] == 0 else mantissa / _POWERS[scales[0]]
+        value = mantissa if scales[0] == 0 else mantissa / POWERS[scales[0]]
     else:
-        value = mantissa / np.repeat(_POWERS[chunk.scale], chunk.count)
+        value = mantissa / np.repeat(POWERS[chunk.scale], chunk.count)
     for name, flag in (("real32", HAS_REAL32), ("real64", HAS_REAL64)):
         if chunk.flags & flag:
             present = chunk.present(name)
@@ -160,10 +182,10 @@ def _raise_scales(
         scale = scale.copy()
         scale[poor] = np.where(scale[poor] < MAX_SCALE, scale[poor] + 1, NO_SCALE)
         rows = np.repeat(poor, count)
-        mantissa[rows], fits[rows] = _same(value[rows], np.repeat(_POWERS[scale[poor]], count[poor]))
+        mantissa[rows], fits[rows] = _same(value[rows], np.repeat(POWERS[scale[poor]], count[poor]))
 
 
-def _nullable(values: NDArray[Any], valid: Mask) -> pa.Array:
+def nullable(values: NDArray[Any], valid: Mask) -> pa.Array:
     if valid.all():
         return pa.array(values)
     bits = pa.py_buffer(np.packbits(valid, bitorder="little"))

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS file (
     min_time INTEGER NOT NULL, max_time INTEGER NOT NULL,
     min_signal INTEGER NOT NULL, max_signal INTEGER NOT NULL,
     rows INTEGER NOT NULL, bytes INTEGER NOT NULL, footer_crc INTEGER NOT NULL,
-    overwrites INTEGER NOT NULL, wide INTEGER NOT NULL
+    overwrites INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (
     only INTEGER PRIMARY KEY CHECK (only = 1), format INTEGER NOT NULL, watermark INTEGER NOT NULL,
@@ -50,7 +50,7 @@ class FileEntry:
     """One file. `path` is relative to the historian's directory; `partition` its first instant in microseconds;
     oldest..generation the flushes it holds, within its partition without a gap. min_time and max_time are those of
     its rows, inclusive (of the buckets' starts in a rollup). overwrites: a raw file that repeats a (signal, time)
-    of an older one. wide: its mantissas have 64 bits."""
+    of an older one."""
 
     path: str
     kind: Kind
@@ -65,7 +65,6 @@ class FileEntry:
     bytes: int
     footer_crc: int
     overwrites: bool = False
-    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class Inventory:
 
 def _entry(row: Sequence[Any]) -> FileEntry:
     entry = FileEntry(*row)
-    return replace(entry, kind=Kind(entry.kind), overwrites=bool(entry.overwrites), wide=bool(entry.wide))
+    return replace(entry, kind=Kind(entry.kind), overwrites=bool(entry.overwrites))
 
 
 class Manifest:

@@ -1,6 +1,6 @@
 """Many small files into few large ones: which to take, and how without holding them in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ import numpy as np
 from forewarn.plugins.historians.parquet import encoding, rollup, statistics
 from forewarn.plugins.historians.parquet.manifest import PARTITION_US, FileEntry, Inventory, Kind
 from forewarn.plugins.historians.parquet.rows import run_starts
-from forewarn.plugins.historians.parquet.sorted_file import SortedFileWriter
+from forewarn.plugins.historians.parquet.sorted_file import Piece, SortedFileWriter
 from forewarn.plugins.historians.parquet.store import Store
 from forewarn.plugins.historians.parquet.writing import FilePlace
 
@@ -38,31 +38,31 @@ def merge(store: Store, directory: Path, entries: Sequence[FileEntry], *, comple
     """One file with what `entries` say together. `complete`: nothing older is in the partition."""
     first, last = entries[0], entries[-1]
     place = FilePlace(directory, first.kind, first.partition, first.oldest, last.generation)
-    wide = any(e.wide for e in entries)
-    layout = encoding.layout(wide) if first.kind is Kind.RAW else rollup.LAYOUT
+    shape = encoding.Shape.of([store.cache.open(e).schema for e in entries]) if first.kind is Kind.RAW else None
+    layout = rollup.LAYOUT if shape is None else encoding.layout(shape)
     writer = SortedFileWriter(directory / place.path, layout)
     try:
-        (_merge_segments if first.kind is Kind.RAW else _merge_rollups)(store, writer, entries, wide)
+        for piece in _rolled(store, entries) if shape is None else _readings(store, entries, shape):
+            writer.write(piece)
         written = writer.finish()
     except BaseException:
         writer.abandon()
         raise
     span = (min(e.min_time for e in entries), max(e.max_time for e in entries))
     overwrites = not complete and any(e.overwrites for e in entries)
-    return place.entry(written, span, overwrites=overwrites, wide=wide)
+    return place.entry(written, span, overwrites=overwrites)
 
 
-def _merge_segments(store: Store, writer: SortedFileWriter, entries: Sequence[FileEntry], wide: bool) -> None:
+def _readings(store: Store, entries: Sequence[FileEntry], shape: encoding.Shape) -> Iterator[Piece]:
     for signals in store.signal_chunks(entries, None, PIECE_ROWS):
         series = store.newest(entries, signals)
         count = np.diff(run_starts(series.signal), append=len(series))
-        writer.write(encoding.encode(series, count, wide=wide)[0])
+        yield encoding.encode(series, count, shape)[0]
 
 
-def _merge_rollups(store: Store, writer: SortedFileWriter, entries: Sequence[FileEntry], wide: bool) -> None:
+def _rolled(store: Store, entries: Sequence[FileEntry]) -> Iterator[Piece]:
     for signals in store.signal_chunks(entries, None, PIECE_ROWS):
-        rows = statistics.merge(store.rolled_in(entries, signals))
-        writer.write(rollup.encode(rows))
+        yield rollup.encode(statistics.merge(store.rolled_in(entries, signals)))
 
 
 def _alike(entries: Sequence[FileEntry], fan_in: int) -> tuple[FileEntry, ...] | None:

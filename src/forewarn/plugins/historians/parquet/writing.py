@@ -38,7 +38,7 @@ class FilePlace:
         )
         return f"{self.kind.value}/{folder}/{name}.parquet"
 
-    def entry(self, written: Written, span: tuple[int, int], *, overwrites: bool, wide: bool) -> FileEntry:
+    def entry(self, written: Written, span: tuple[int, int], *, overwrites: bool) -> FileEntry:
         return FileEntry(
             self.path,
             self.kind,
@@ -52,7 +52,6 @@ class FilePlace:
             written.bytes,
             written.footer_crc,
             overwrites,
-            wide,
         )
 
 
@@ -77,8 +76,8 @@ def write_flush(store: Store, directory: Path, generation: int, series: Series, 
 def write_segment(place: FilePlace, series: Series, *, overwrites: bool) -> FileEntry:
     """One raw file of rows ordered by (signal, time)."""
     count = np.diff(run_starts(series.signal), append=len(series))
-    piece, wide = encoding.encode(series, count)
-    writer = SortedFileWriter(place.directory / place.path, encoding.layout(wide))
+    piece, shape = encoding.encode(series, count)
+    writer = SortedFileWriter(place.directory / place.path, encoding.layout(shape))
     try:
         writer.write(piece)
         written = writer.finish()
@@ -86,7 +85,7 @@ def write_segment(place: FilePlace, series: Series, *, overwrites: bool) -> File
         writer.abandon()
         raise
     span = (int(series.time.min()), int(series.time.max()))
-    return place.entry(written, span, overwrites=overwrites, wide=wide)
+    return place.entry(written, span, overwrites=overwrites)
 
 
 def write_rollup(place: FilePlace, rows: Statistics) -> FileEntry:
@@ -97,7 +96,7 @@ def write_rollup(place: FilePlace, rows: Statistics) -> FileEntry:
     except BaseException:
         writer.abandon()
         raise
-    return place.entry(written, (int(rows.start.min()), int(rows.start.max())), overwrites=False, wide=False)
+    return place.entry(written, (int(rows.start.min()), int(rows.start.max())), overwrites=False)
 
 
 def _repaired(store: Store, series: Series, overwrites: Mask, additive: Statistics, bucket_us: int) -> Statistics:

@@ -1,6 +1,6 @@
 import { type QueryClient, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answerOf, client } from "@/api/client";
-import type { Alarm, AlarmActionRequest, AlarmActionResult, AlarmList } from "@/api/types";
+import type { Alarm, AlarmActionRequest, AlarmList } from "@/api/types";
 import { operatorName } from "@/ui/operator";
 
 /** Every alarm that is not normal; the pages filter it themselves, so counts and list always agree. */
@@ -36,21 +36,20 @@ export function patchAlarms(queries: QueryClient, changed: readonly Alarm[]): vo
 }
 
 /** Ask for one action on many alarms; each answers for itself. */
-export function useAlarmAction(onDone: (command: AlarmCommand, results: readonly AlarmActionResult[]) => void) {
+export function useAlarmAction() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: async (command: AlarmCommand) => {
       const body: AlarmActionRequest = { ...command, by: operatorName() };
       return (await answerOf(client.POST("/api/v1/alarms/actions", { body }))).results;
     },
-    onSuccess: (results, command) => {
+    onSuccess: (results) => {
       patchAlarms(
         queries,
         results.flatMap((r) => (r.alarm ? [r.alarm] : [])),
       );
       void queries.invalidateQueries({ queryKey: ["journal"] });
       void queries.invalidateQueries({ queryKey: ["assets"] });
-      onDone(command, results);
     },
   });
 }

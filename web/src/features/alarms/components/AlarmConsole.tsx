@@ -1,5 +1,5 @@
 import { useHotkeys } from "@mantine/hooks";
-import { useCallback, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import type { Alarm, AlarmActionResult } from "@/api/types";
 import { Empty } from "@/ui/components/Panel";
 import { type AlarmCommand, useAlarmAction } from "../api/alarms";
@@ -32,12 +32,14 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
   const [openId, setOpenId] = useState<string | null>(null);
   const [answers, setAnswers] = useState<Answers>(new Map());
   const selection = useSelection();
-  const action = useAlarmAction((command, results) => {
-    setAnswers(new Map(results.map((r) => [r.id, r])));
-    reportResults(command, results, (ids) => send({ ids, action: "unshelve" }));
-    selection.clear();
-  });
-  const send = (command: AlarmCommand): void => action.mutate(command, { onError: reportFailure });
+  const action = useAlarmAction();
+  function send(command: AlarmCommand): void {
+    action.mutateAsync(command).then((results) => {
+      setAnswers(new Map(results.map((r) => [r.id, r])));
+      reportResults(command, results, (ids) => send({ ids, action: "unshelve" }));
+      selection.clear();
+    }, reportFailure);
+  }
   const groups = groupByPriority(filterAlarms(alarms, filter));
   const shown = groups.flatMap((group) => group.alarms);
   const picked = shown.filter((alarm) => selection.ids.has(alarm.id));
@@ -70,7 +72,6 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
     ["u", () => perform("back")],
     ["o", () => setOpenId(targets()[0]?.id ?? null)],
   ]);
-  const open = useCallback((id: string) => setOpenId(id), []);
   const close = (): void => setDialog(null);
   return (
     <div ref={root} className={classes.console}>
@@ -100,7 +101,7 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
                   alarm={alarm}
                   selected={selection.ids.has(alarm.id)}
                   onSelect={selection.set}
-                  onOpen={open}
+                  onOpen={setOpenId}
                   answer={answers.get(alarm.id)}
                 />
               ))}

@@ -1,7 +1,6 @@
-import { queryOptions, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
 import { answerOf, client } from "@/api/client";
 import { fetchSeries } from "@/api/series";
-import type { SignalSeries } from "@/api/types";
 
 export const assetsQuery = queryOptions({
   queryKey: ["assets"],
@@ -27,7 +26,7 @@ export function useSparklines(signals: readonly string[]) {
     queryKey: ["sparklines", ids.join(",")],
     enabled: ids.length > 0,
     refetchInterval: 15_000,
-    placeholderData: (old: Map<string, SignalSeries> | undefined) => old,
+    placeholderData: keepPreviousData,
     queryFn: async ({ signal }) => {
       const now = Date.now();
       const answer = await fetchSeries(

@@ -45,7 +45,7 @@ export function AssetDetails({ asset }: { asset: AssetDetail }) {
       <div className={classes.wide}>
         <Panel title="Signals" flush>
           <Table.ScrollContainer minWidth={760}>
-            <Table className={classes.table} verticalSpacing={6}>
+            <Table className={classes.table} verticalSpacing={6} horizontalSpacing={14}>
               <Table.Thead>
                 <Table.Tr>
                   {["Signal", "Kind", "Source", "Address", "Rate", "Range", "Limits", "Latest", "Quality", "At"].map(

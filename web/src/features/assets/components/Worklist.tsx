@@ -106,7 +106,7 @@ function Heads() {
       <span>Condition</span>
       <span>Machine</span>
       <span>Why</span>
-      <span className={classes.right}>Tells most</span>
+      <span className={classes.right}>Leading signal</span>
       <span>Last 15 min</span>
       <span>Since</span>
       <span>Alarms</span>

@@ -29,7 +29,7 @@ export function SourcesTable({ sources, readAt }: SourcesTableProps) {
         <Empty title="No source is configured">Name one in the plant file, or push readings over HTTP.</Empty>
       ) : (
         <Table.ScrollContainer minWidth={720}>
-          <Table verticalSpacing={7} fz={13}>
+          <Table verticalSpacing={7} horizontalSpacing={14} fz={13}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Source</Table.Th>

@@ -59,7 +59,7 @@ export function RangeBar({ choice, range, table, loading, signals, window, onSea
         download
         leftSection={<IconDownload size={14} />}
       >
-        Export Parquet
+        Export<span className={classes.wide}> Parquet</span>
       </Button>
     </div>
   );

@@ -26,7 +26,7 @@ export function SeriesTable({ signals, traces, window }: SeriesTableProps) {
   );
   return (
     <Table.ScrollContainer minWidth={Math.max(300, 110 + shown.length * 110)}>
-      <Table verticalSpacing={4} fz={13} stickyHeader>
+      <Table verticalSpacing={4} horizontalSpacing={14} fz={13} stickyHeader>
         <Table.Caption>Mean of good readings from each time on; “bad” marks spans with bad or missing data.</Table.Caption>
         <Table.Thead>
           <Table.Tr>

@@ -33,8 +33,10 @@ export function TrendPanel({ signals, marksOf, search, onSearch }: TrendPanelPro
   const { feed, group } = trend;
 
   useEffect(() => {
-    group.onCommit = ({ from, to }) => onSearch({ from: Math.round(from), to: Math.round(to) });
-    group.onReset = () => onSearch({ from: undefined, to: undefined });
+    group.listen(
+      ({ from, to }) => onSearch({ from: Math.round(from), to: Math.round(to) }),
+      () => onSearch({ from: undefined, to: undefined }),
+    );
   }, [group, onSearch]);
 
   const table = search.view === "table";

@@ -1,0 +1,64 @@
+"""Record and publish hand on exactly what they are given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.pipeline.plant import readings
+
+from forewarn.contracts.stage import Carriage
+from forewarn.domain.alarms import AlarmEvent
+from forewarn.domain.findings import Finding
+from forewarn.domain.readings import ReadingBatch
+from forewarn.pipeline.publish import PublishStage
+from forewarn.pipeline.record import RecordStage, WatermarkOffsets
+
+
+@dataclass
+class Store:
+    """The part of a historian that the stage uses."""
+
+    watermark: int = 4
+    taken: list[tuple[int, ReadingBatch]] = field(default_factory=list)
+
+    def append(self, batches: Sequence[tuple[int, ReadingBatch]]) -> None:
+        self.taken += batches
+
+
+class Feed:
+    def __init__(self) -> None:
+        self.told: list[tuple[int, ReadingBatch]] = []
+
+    def publish(
+        self, offset: int, rows: ReadingBatch, findings: Sequence[Finding], alarm_events: Sequence[AlarmEvent]
+    ) -> None:
+        self.told.append((offset, rows))
+
+
+def carriage(rows: Sequence[tuple[int, int, float]]) -> Carriage:
+    batch = readings(1, rows)
+    return Carriage(5, 5, [(5, batch)], batch)
+
+
+def test_the_historian_gets_the_batches_with_their_offsets_empty_ones_too() -> None:
+    store = Store()
+    stage = RecordStage(store)  # type: ignore[arg-type]
+    for given in (carriage([(1, 1, 1.0)]), carriage([])):
+        assert stage.handle(given) is given
+    assert [(offset, len(batch)) for offset, batch in store.taken] == [(5, 1), (5, 0)]
+    assert stage.tick(0) is None
+
+
+def test_the_record_stage_stands_where_the_historian_is_durable() -> None:
+    offsets = WatermarkOffsets(Store())  # type: ignore[arg-type]
+    offsets.set("record", 9)
+    assert offsets.get("record") == 4
+
+
+def test_listeners_are_not_told_of_nothing() -> None:
+    feed = Feed()
+    stage = PublishStage(feed)
+    stage.handle(carriage([]))
+    full = carriage([(1, 1, 1.0)])
+    assert stage.handle(full) is full
+    assert feed.told == [(5, full.readings)]
+    assert stage.tick(0) is None
