@@ -27,6 +27,7 @@ from forewarn.plugins.connectors import modbus, mqtt
 from forewarn.plugins.connectors.opcua.publish import decode_publish
 
 SCALE = 0.2 if "--quick" in sys.argv else 1.0
+STAMP = ua.DateTime(2026, 1, 31)
 
 
 class CountingSink:
@@ -34,6 +35,8 @@ class CountingSink:
         self.readings = 0
         self.puts = 0
         self.ready = asyncio.Event()
+        self._wanted = 0
+        self._done = asyncio.Event()
 
     async def put(
         self,
@@ -44,6 +47,13 @@ class CountingSink:
     ) -> None:
         self.readings += len(signal)
         self.puts += 1
+        if self.readings >= self._wanted:
+            self._done.set()
+
+    async def took(self, readings: int) -> None:
+        self._wanted = readings
+        self._done.clear()
+        await self._done.wait()
 
     def alive(self) -> None: ...
 
@@ -69,13 +79,11 @@ def repeat(work: Callable[[], int], for_s: float) -> tuple[int, float, float]:
 
 
 def notification(n: int, mixed: bool) -> bytes:
-    """A PublishResponse of `n` doubles with source timestamps; mixed: every third one also carries a status."""
+    """A PublishResponse of `n` doubles with source timestamps; mixed: every third one carries no status."""
     items = []
     for i in range(n):
-        status = ua.StatusCode(0x40000000 if mixed and i % 3 == 0 else 0)
-        value = ua.DataValue(
-            ua.Variant(i * 0.5, ua.VariantType.Double), status, SourceTimestamp=ua.win_epoch_to_datetime(10**17)
-        )
+        status = None if mixed and i % 3 == 0 else ua.StatusCode(ua.UInt32(0x40000000))
+        value = ua.DataValue(ua.Variant(i * 0.5, ua.VariantType.Double), status, SourceTimestamp=STAMP)
         items.append(ua.MonitoredItemNotification(i, value))
     response = ua.PublishResponse()
     response.Parameters.NotificationMessage.NotificationData = [ua.DataChangeNotification(MonitoredItems=items)]
@@ -164,8 +172,7 @@ async def bench_mqtt() -> None:
             sink = CountingSink()
             wall, cpu = time.perf_counter(), time.process_time()
             task = asyncio.create_task(mqtt.CONNECTOR.run(request(mqtt.CONNECTOR, settings, signals), sink))
-            while sink.readings < messages * readings and not task.done():
-                await asyncio.sleep(0.005)
+            await sink.took(messages * readings)
             spent = time.perf_counter() - wall, time.process_time() - cpu
             show(f"MQTT QoS 1 (nats-server), {title}", sink.readings, *spent, "readings")
             task.cancel()

@@ -62,7 +62,8 @@ class ArrowBodies:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)
-        return sink.getvalue().to_pybytes()
+        body: bytes = sink.getvalue().to_pybytes()
+        return body
 
     def headers(self, sequence: int) -> dict[str, str]:
         return {"Forewarn-Gateway": self._gateway, "Forewarn-Sequence": str(sequence)}

@@ -30,11 +30,12 @@ class Served:
 
 
 def plant_toml(assets: int, signals_each: int) -> str:
-    lines = ['enterprise = "bench"', 'site = "bench"', 'area = "bench"', 'line = "bench"', ""]
+    """Assets m0, m1, ... with signals s0, s1, ... that have limits, so that every detector has work."""
+    lines = []
     for a in range(assets):
-        lines += ["[[assets]]", f'id = "m{a}"', f'name = "Machine {a}"', ""]
+        lines += ["[[asset]]", f'id = "m{a}"', f'name = "Machine {a}"', 'path = "bench/bench/bench/bench"', ""]
         for s in range(signals_each):
-            lines += ["[[assets.signals]]", f'name = "s{s}"', 'kind = "pressure"', 'unit = "bar"', ""]
+            lines += [f"[asset.signals.s{s}]", 'kind = "pressure"', 'unit = "bar"', "limits = { low = 10, high = 90 }"]
     return "\n".join(lines)
 
 
@@ -61,7 +62,9 @@ def served(directory: Path, url: str | None, assets: int = 100, signals_each: in
     plant = directory / "plant.toml"
     plant.write_text(plant_toml(assets, signals_each))
     site = ["--directory", str(directory / "site")]
-    subprocess.run([sys.executable, "-m", "forewarn", "apply", str(plant), "--yes", *site], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "forewarn", "apply", str(plant), "--yes", *site], check=True, stdout=subprocess.DEVNULL
+    )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     child = subprocess.Popen([sys.executable, "-m", "forewarn", "serve", *site, "--port", str(port)])

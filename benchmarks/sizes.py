@@ -6,7 +6,6 @@
 import argparse
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -38,8 +37,15 @@ def noisy_quantised(rng: np.random.Generator, seconds: int, signals: int) -> NDA
 
 
 def single_precision(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
-    """White noise in all 24 bits of a float32."""
-    return (rng.uniform(20, 80, signals) + rng.normal(0, 1, (seconds, signals))).astype(np.float32).astype(np.float64)
+    """A float32 in all its bits: white noise of 0.2 around a level of 20 to 80."""
+    level = rng.uniform(20, 80, signals)
+    return (level + rng.normal(0, 0.2, (seconds, signals))).astype(np.float32).astype(np.float64)
+
+
+def wild_single_precision(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
+    """The same with five times the noise: 20 random bits a reading."""
+    level = rng.uniform(20, 80, signals)
+    return (level + rng.normal(0, 1, (seconds, signals))).astype(np.float32).astype(np.float64)
 
 
 def double_precision(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
@@ -51,8 +57,9 @@ def double_precision(rng: np.random.Generator, seconds: int, signals: int) -> ND
 KINDS: Final = {
     "quantised to 0.01, slow walk": (quantised, 0),
     "quantised to 0.01, white noise of 10 digits": (noisy_quantised, 0),
-    "float32-exact noise, time jittered by ms": (single_precision, 1000),
-    "float64 noise, time jittered by ms": (double_precision, 1000),
+    "float32 noise of 0.2, times jittered 0-19 ms": (single_precision, 20),
+    "float32 noise of 1, times jittered 0-99 ms": (wild_single_precision, 100),
+    "float64 noise of 1, times jittered 0-99 ms": (double_precision, 100),
 }
 
 
@@ -66,34 +73,32 @@ def batches(kind: str, signals: int, seconds: int, *, start: int = START) -> Ite
         block_seconds = min(600, seconds - block)
         value = values(rng, block_seconds, signals)
         for i in range(block_seconds):
-            jitter = rng.integers(0, jitter_ms, signals) // 10 * 1000 if jitter_ms else 0
+            jitter = rng.integers(0, jitter_ms, signals) * 1000 if jitter_ms else 0
             time = np.full(signals, start + (block + i) * SECOND, np.int64) + jitter
             yield block + i + 1, ReadingBatch(keys, time, value[i], quality, "bench", block + i)
 
 
 def at_rest(root: Path, signals: int) -> None:
     """One hour of `signals` at 1 Hz, flushed as it comes, then merged as a closed hour is."""
-    print(f"\n{signals:,} signals x 1 h at 1 Hz       readings/s   raw B   with rollups B")
-    for number, kind in enumerate(KINDS):
-        log = list(batches(kind, signals, 3600))
-        n = signals * 3600
-        store = ParquetHistorian(root / f"rest{number}", flush_readings=max(200_000, n // 18))
-        began = time.perf_counter()
-        for item in log:
+    print(f"{f'{signals:,} signals x 1 h at 1 Hz, bytes a reading':50s} raw   with rollups")
+    n = signals * 3600
+    one, later = np.array([1], np.int32), np.array([START + 2 * HOUR], np.int64)
+    closing = ReadingBatch(one, later, np.zeros(1), np.zeros(1, np.uint32), "bench", 3601)
+    for kind in KINDS:
+        folder = root / str(len(list(root.iterdir())))
+        store = ParquetHistorian(folder, grace_s=0.0)
+        for item in batches(kind, signals, 3600):
             store.append([item])
         store.flush()
-        rate = n / (time.perf_counter() - began)
-        one = np.array([1], np.int32)
-        later = np.array([START + 2 * HOUR], np.int64)
-        store.append([(3601, ReadingBatch(one, later, np.zeros(1), np.zeros(1, np.uint32), "bench", 3601))])
+        store.append([(3601, closing)])
         store.flush()
         store.merge()
         store.close()
-        ParquetHistorian(root / f"rest{number}").close()  # opening sweeps what merges left behind
-        used = {part: sum(f.stat().st_size for f in (root / f"rest{number}" / part).rglob("*.parquet")) for part in
-                ("raw", "minute", "hour")}  # fmt: skip
-        shutil.rmtree(root / f"rest{number}")
-        print(f"{kind:44s} {rate / 1e6:6.2f} M {used['raw'] / n:7.3f} {sum(used.values()) / n:9.3f}", flush=True)
+        used = {
+            part: sum(f.stat().st_size for f in (folder / part).rglob("*.parquet"))
+            for part in ("raw", "minute", "hour")
+        }
+        print(f"{kind:48s} {used['raw'] / n:6.3f} {sum(used.values()) / n:8.3f}", flush=True)
 
 
 def main() -> None:

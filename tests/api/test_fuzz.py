@@ -51,9 +51,7 @@ def _try(site: Site, operation: schemathesis.APIOperation, mode: GenerationMode,
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: schemathesis.Case) -> None:
         answer = case.call(base_url=site.url)
-        assert answer.status_code < 500, (
-            f"{case.method} {case.formatted_path} {case.query} {case.body!r}: {answer.text}"
-        )
+        assert answer.status_code < 500, f"{case.method} {case.path} {case.query} {case.body!r}: {answer.text}"
         answers[answer.status_code] += 1
 
     # Where any text is valid there is nothing to send wrongly.

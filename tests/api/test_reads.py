@@ -230,7 +230,7 @@ def test_the_worklist_ranks_by_condition(site: Site) -> None:
     site.parts.alarms.change(("p1", "temp-high"), raising(95.0))
     assets = get(site, "/api/v1/assets")["assets"]
     by_id = {a["id"]: a for a in assets}  # type: ignore[index, attr-defined]
-    assert [a["id"] for a in assets][0] == "p1"  # type: ignore[attr-defined]
+    assert next(iter(by_id)) == "p1"
     p1 = by_id["p1"]
     assert (p1["condition"], p1["reason"]) == ("critical", "Too hot (and 1 more)")
     assert (p1["running"], p1["active_alarms"], p1["open_anomalies"] >= 4) == (True, 2, True)

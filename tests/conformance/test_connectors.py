@@ -164,6 +164,22 @@ async def test_readings_come_as_columns_and_cancelling_closes_all_sockets(name, 
     assert not np.isnan(sink.values(1)).any()
 
 
+async def test_cancelling_works_at_any_moment(name, connector, tmp_path) -> None:
+    """While connecting, while subscribing, while answers come in: cancelled once, it ends."""
+    case = CASES[name]
+    with peer_of(name, tmp_path) as peer:
+        before = sockets()
+        request = request_for(connector, case.settings(peer.port), signals_at(*[case.address] * 50))
+        for step in range(20):
+            task = asyncio.create_task(connector.run(request, RecordingSink()))
+            await asyncio.sleep(step * 0.007)
+            assert not task.done()
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=10)
+            assert done, f"still running after it was cancelled at {step * 7} ms"
+        assert sockets() == before
+
+
 async def test_a_lost_peer_is_unreachable_and_leaves_no_socket(name, connector, tmp_path) -> None:
     with peer_of(name, tmp_path) as peer:
         before = sockets()

@@ -108,9 +108,7 @@ class HistorianLaws(RuleBasedStateMachine):
     @rule(signals=some, span=spans, bucket=buckets)
     def aggregate(self, signals: list[int] | None, span: tuple[int, int], bucket: int) -> None:
         keys = None if signals is None else np.array(signals, np.int32)
-        assert_same_aggregates(
-            self.store.aggregate(keys, *span, bucket), self.model.aggregate(signals, *span, bucket)
-        )
+        assert_same_aggregates(self.store.aggregate(keys, *span, bucket), self.model.aggregate(signals, *span, bucket))
 
     @invariant()
     def latest(self) -> None:

@@ -11,6 +11,7 @@ from forewarn.domain.findings import Finding, Severity
 from forewarn.policies.worklist import AssetCondition, AssetFacts, Standing, rank, stand
 
 NOW = 1_000_000_000
+CALM = "all signals within limits"
 HEALTHY = AssetFacts("p1", (), (), NOW - 1_000_000, 30_000_000, baselining=False)
 Pair = tuple[AlarmRule, AlarmStatus]
 
@@ -27,7 +28,7 @@ def episode(score: float) -> Finding:
 @pytest.mark.parametrize(
     ("facts", "condition", "reason"),
     [
-        (HEALTHY, "normal", "all signals within limits"),
+        (HEALTHY, "normal", CALM),
         (replace(HEALTHY, baselining=True), "baselining", "learning what is normal"),
         (replace(HEALTHY, last_reading_at=None), "no_data", "no reading has arrived yet"),
         (replace(HEALTHY, last_reading_at=NOW - 90_000_000), "stale", "no reading for 1 min"),
@@ -50,7 +51,7 @@ def episode(score: float) -> Finding:
             "advisory",
             "high alarm: back to normal, not yet acknowledged",
         ),
-        (replace(HEALTHY, alarms=[alarm(Priority.HIGH, AlarmState.SHELVED)]), "normal", "all signals within limits"),
+        (replace(HEALTHY, alarms=[alarm(Priority.HIGH, AlarmState.SHELVED)]), "normal", CALM),
         (
             replace(HEALTHY, alarms=[alarm(Priority.HIGH, AlarmState.OUT_OF_SERVICE)]),
             "normal",

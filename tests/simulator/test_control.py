@@ -81,8 +81,9 @@ def test_refusals_name_the_field(
     control: PlantControl, request_: dict[str, object], error: str, field: str | None
 ) -> None:
     answer = _ask(control, id=9, **request_)
-    assert (answer["id"], answer["ok"], answer["error"], answer["field"]) == (9, False, error, field)
-    assert answer["message"]
+    refusal = answer["error"]
+    assert (answer["id"], answer["ok"], refusal["kind"], refusal["field"]) == (9, False, error, field)  # type: ignore[index]
+    assert refusal["detail"]  # type: ignore[index]
 
 
 def test_stop_is_said_before_it_happens(control: PlantControl) -> None:

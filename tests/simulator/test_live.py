@@ -226,11 +226,19 @@ def _gone(processes: list[psutil.Process]) -> bool:
     return False
 
 
-def test_stop_ends_plant_and_broker_and_keeps_the_state(running: Served, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["stop", "stdin closes", "SIGTERM", "SIGINT"])
+def test_an_orderly_end_takes_the_broker_along_and_keeps_the_state(running: Served, tmp_path: Path, way: str) -> None:
     children = psutil.Process(running.process.pid).children(recursive=True)
     assert any("nats-server" in c.name() for c in children)
-    assert running.ask(op="stop")["ok"] is True
-    assert running.process.wait(30) == 0
+    assert running.process.stdin is not None
+    if way == "stop":
+        assert running.ask(op="stop")["ok"] is True
+    elif way == "stdin closes":
+        running.process.stdin.close()
+    else:
+        running.process.send_signal(getattr(signal, way))
+    ended = running.process.wait(30)
+    assert (ended == 0) == (way != "SIGINT")  # asyncio.run raises KeyboardInterrupt for its caller to handle
     assert _gone(children)
     assert (tmp_path / STATE_FILE).exists()
 
@@ -241,6 +249,19 @@ def test_kill_9_of_the_plant_takes_the_broker_with_it(running: Served) -> None:
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
     assert _gone(children)
+
+
+def test_the_plant_does_not_go_on_without_its_broker(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVE, str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["ready"] is True
+    psutil.Process(process.pid).children()[0].kill()
+    assert process.wait(60) != 0
+    _, errors = process.communicate()
+    assert "the MQTT broker ended" in errors
 
 
 def test_kill_9_of_the_parent_takes_plant_and_broker_with_it(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class AlarmEventView(BaseModel):
 
 
 class AlarmList(BaseModel):
-    """counts: alarms by state, whatever the filter."""
+    """counts: alarms by state, whatever the filter; those that are normal are not counted."""
 
     alarms: list[AlarmView]
     counts: dict[AlarmState, int]
@@ -157,10 +157,10 @@ def list_alarms(
 ) -> AlarmList:
     """Most urgent first; without `state` all that are not normal. state, priority: words joined by commas."""
     alarms = parts.alarms.find(_words(state, AlarmState, "state"), asset_id, _words(priority, Priority, "priority"))
-    counts = Counter(a.status.state for a in parts.alarms.rules())
+    counts = Counter(a.status.state for a in parts.alarms.find(None, None, None))
     return AlarmList(
         alarms=[AlarmView.of(a, parts.plant) for a in alarms],
-        counts={state: counts.get(state, 0) for state in AlarmState},
+        counts={state: counts.get(state, 0) for state in AlarmState if state is not AlarmState.NORMAL},
     )
 
 

@@ -21,6 +21,7 @@ from forewarn.domain.signal_table import SignalTable
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 # Up to here each finding or alarm is looked up by itself, beyond all at once.
 _FEW: Final = 20
+_FEW_ALARMS: Final = 200
 _MANY: Final = 2_000
 
 Told = tuple[str, str, bytes]
@@ -120,7 +121,7 @@ class EventEncoder:
         }
 
     def _standing(self, keys: set[AlarmKey]) -> dict[AlarmKey, Alarm]:
-        if len(keys) > _FEW:
+        if len(keys) > _FEW_ALARMS:
             return {(a.rule.asset_id, a.rule.rule_id): a for a in self._alarms.rules()}
         found = {}
         for key in keys:

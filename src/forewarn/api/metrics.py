@@ -81,9 +81,9 @@ class SiteCollector:
         return [*self._parts.sources.statuses(), *self._instruments.gateways.statuses(now)]
 
     def _judged(self) -> Iterable[Metric]:
-        counts = Counter(a.status.state for a in self._parts.alarms.rules())
-        alarms = GaugeMetricFamily(_PREFIX + "alarms", "Alarms by state", labels=["state"])
-        for state in AlarmState:
+        counts = Counter(a.status.state for a in self._parts.alarms.find(None, None, None))
+        alarms = GaugeMetricFamily(_PREFIX + "alarms", "Alarms by state, normal ones left out", labels=["state"])
+        for state in list(AlarmState)[1:]:
             alarms.add_metric([state.value], counts.get(state, 0))
         yield alarms
         yield _gauge("anomalies_ongoing", "Findings that still last", len(self._parts.anomalies.open_episodes()))

@@ -93,6 +93,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None) -
         known = np.flatnonzero(plant.table.known).astype(np.int32)
         door = IntakeDoor(log, plant, now_us, future_us=int(settings.max_future_s * SECOND))
         door.seed(historian.latest(known))
+        door.catch_up(historian.watermark)
         feed = LiveBroadcaster()
         line = _line(settings, catalog, plant, log, historian, feed)
         line.start()

@@ -20,12 +20,14 @@ _NAMES: Final = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
 
 def is_good(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """True where severity is Good (top two bits 00)."""
-    return np.equal(quality >> np.uint32(30), 0)
+    good: NDArray[np.bool_] = (quality >> np.uint32(30)) == 0
+    return good
 
 
 def is_bad(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """True where severity is Bad (top bit set; 11 is reserved and read as Bad)."""
-    return np.equal(quality >> np.uint32(31), 1)
+    bad: NDArray[np.bool_] = (quality >> np.uint32(31)) == 1
+    return bad
 
 
 def severity_name(code: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from forewarn.contracts.connector import Connector
 from forewarn.contracts.door import Door
@@ -13,6 +14,8 @@ from forewarn.gateway.sink import BatchNumbers, DoorSink
 from forewarn.gateway.supervisor import supervise
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.kit.retry import Backoff
+
+_CANCEL_AGAIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,11 @@ class SourceRunner:
 
     async def _cancel(self, names: Sequence[str]) -> None:
         tasks = {name: self._tasks.pop(name) for name in names if name in self._tasks}
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        left = set(tasks.values())
+        while left:
+            # More than once: a library may swallow a cancellation (asyncio.wait_for does, before Python 3.12).
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
         for name in tasks:
             self._health[name].enter(SourceState.STOPPED)

@@ -15,7 +15,7 @@ from forewarn.simulator.plant import SimulatedPlant
 
 class PlantControl:
     """Answers `{"id", "op", ...}` with `{"id", "ok": true, "status": SimulationStatus}` or
-    `{"id", "ok": false, "error": "not_found" | "invalid_input", "message", "field"}`.
+    `{"id", "ok": false, "error": {"kind": "not_found" | "invalid_input", "detail", "field"}}`.
 
     ops: status; inject (asset_id, fault, severity, ramp_s = 20); clear (asset_id, fault); stop.
     Every change rewrites the labels file."""
@@ -46,16 +46,9 @@ class PlantControl:
             answer: dict[str, Any] = {"id": number, "ok": True, "status": asdict(self.status())}
         except ForewarnError as error:
             kind = "not_found" if isinstance(error, NotFound) else "invalid_input"
-            field = error.field if isinstance(error, InvalidInput) else None
-            answer = {"id": number, "ok": False, "error": kind, "message": str(error), "field": field}
+            answer = _refusal(number, kind, str(error), error.field if isinstance(error, InvalidInput) else None)
         except (ValueError, RecursionError) as error:
-            answer = {
-                "id": number,
-                "ok": False,
-                "error": "invalid_input",
-                "message": f"not JSON: {error}",
-                "field": None,
-            }
+            answer = _refusal(number, "invalid_input", f"not JSON: {error}", None)
         return json.dumps(answer)
 
     def _do(self, request: Mapping[str, Any]) -> None:
@@ -73,6 +66,10 @@ class PlantControl:
             raise InvalidInput(f"op {op!r} is none of status, inject, clear, stop", field="op")
         if op in ("inject", "clear"):
             write_labels(self._labels, self._plant.labels())
+
+
+def _refusal(number: object, kind: str, detail: str, field: str | None) -> dict[str, Any]:
+    return {"id": number, "ok": False, "error": {"kind": kind, "detail": detail, "field": field}}
 
 
 def _text(request: Mapping[str, Any], field: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -90,10 +91,10 @@ class PlantServers:
 
 
 async def run_live(config: LivePlantConfig) -> None:
-    """Serve the demo plant until stdin closes, `stop` is asked for or the task is cancelled.
+    """Serve the demo plant until stdin closes, `stop` is asked for, SIGTERM comes or the task is cancelled.
 
     The first line on stdout says where everything listens; then one line for each control line.
-    Raises ConfigurationError when a server cannot start."""
+    Raises ConfigurationError when a server cannot start or the broker dies."""
     if config.watch_stdin:
         _check_stdin()
     plant = live_plant(config)
@@ -104,9 +105,8 @@ async def run_live(config: LivePlantConfig) -> None:
         (config.state_dir / PLANT_FILE).write_text(servers.plant_toml(), encoding="utf-8")
         write_labels(config.state_dir / LABELS_FILE, plant.labels())
         _say(json.dumps(_ready(config, servers, plant)))
-        jobs = [asyncio.create_task(_tick(config, plant, servers))]
-        if config.watch_stdin:
-            jobs.append(asyncio.create_task(_obey(control)))
+        ends = [_tick(config, plant, servers), servers.broker.ended(), _terminated()]
+        jobs = [asyncio.create_task(end) for end in ([*ends, _obey(control)] if config.watch_stdin else ends)]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
@@ -162,6 +162,14 @@ async def _tick(config: LivePlantConfig, plant: SimulatedPlant, servers: PlantSe
             await servers.publish(block)
         ahead = plant.now_us + step - now_us()
         await asyncio.sleep(min(max(ahead / SECOND, 0.001), config.tick_s))
+
+
+async def _terminated() -> None:
+    """Until SIGTERM; for ever where signals cannot be watched (another thread than the main one)."""
+    asked = asyncio.Event()
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
+    await asked.wait()
 
 
 def _check_stdin() -> None:

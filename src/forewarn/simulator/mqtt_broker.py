@@ -50,6 +50,7 @@ class PlantMqttBroker:
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent(),
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we stop the broker
             )
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
@@ -77,6 +78,12 @@ class PlantMqttBroker:
     def _log(self) -> str:
         lines = (self._dir / "nats-server.log").read_text(errors="replace").splitlines()
         return " | ".join(lines[-3:])
+
+    async def ended(self) -> None:
+        """Wait until it ends by itself, then raise ConfigurationError with the end of its log."""
+        assert self._process is not None
+        code = await self._process.wait()
+        raise ConfigurationError(f"the MQTT broker ended (exit status {code}): {self._log()}")
 
     async def stop(self) -> None:
         if self._process is None or self._process.returncode is not None:

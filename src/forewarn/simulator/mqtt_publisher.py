@@ -38,6 +38,7 @@ class PlantMqttPublisher:
 
         self._client.on_connect = on_connect
         self._client.reconnect_delay_set(1, 5)
+        self._client.max_queued_messages_set(1000)
         self._client.connect_async(self._host, self._port, keepalive=20)
         self._client.loop_start()
         try:

@@ -54,7 +54,7 @@ def test_a_full_log_refuses_at_once_and_takes_again_after_commit(tmp_path: Path)
     assert full.value.retry_after_s > 0
     assert taken > 3
     log.commit("line", taken)
-    until(lambda: log.depth().batches == 0)
+    until(lambda: log.depth().bytes == 0)
     assert log.append(batch(taken, readings=500)).result(10).offset == taken + 1
     log.close()
 
@@ -69,7 +69,7 @@ def test_file_space_is_used_again(tmp_path: Path) -> None:
         last.result(10)
         stored += log.depth().bytes
         log.commit("line", last.result().offset)
-        until(lambda: log.depth().batches == 0)
+        until(lambda: log.depth().bytes == 0)
     log.close()
     assert (tmp_path / "spool.db").stat().st_size < stored / 3
 

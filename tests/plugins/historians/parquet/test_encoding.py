@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from forewarn.domain.series import Series
 from forewarn.plugins.historians.parquet import encoding
-from forewarn.plugins.historians.parquet.manifest import Kind
+from forewarn.plugins.historians.parquet.manifest import FileEntry, Kind
 from forewarn.plugins.historians.parquet.sorted_file import SegmentDamaged, SortedFile
 from forewarn.plugins.historians.parquet.writing import FilePlace, write_segment
 
@@ -30,9 +30,12 @@ def through_a_file(series: Series) -> Series:
     with TemporaryDirectory() as folder:
         place = FilePlace(Path(folder), Kind.RAW, 0, 1, 1)
         entry = write_segment(place, series, overwrites=False)
-        file = SortedFile(Path(folder) / entry.path, entry.bytes, entry.footer_crc)
-        (plan,) = file.chunks(None, 1 << 20)
-        return encoding.decode(plan.read(["time", *encoding.value_columns(plan.flags)]))
+        return read_back(Path(folder) / entry.path, entry)
+
+
+def read_back(path: Path, entry: FileEntry) -> Series:
+    (plan,) = SortedFile(path, entry.bytes, entry.footer_crc).chunks(None, 1 << 20)
+    return encoding.decode(plan.read(["time", *encoding.value_columns(plan.flags)]))
 
 
 def assert_same_bits(found: Series, told: Series) -> None:
@@ -54,9 +57,7 @@ def test_every_float_survives(runs: list[list[float]], step: int, quality: int) 
     runs = runs or [[0.0]]
     value = np.array([v for run in runs for v in run], np.float64)
     signal = np.repeat(np.arange(1, len(runs) + 1), [len(run) for run in runs]).astype(np.int32)
-    told = Series(
-        signal, np.arange(len(value), dtype=np.int64) * step, value, np.full(len(value), quality, np.uint32)
-    )
+    told = Series(signal, np.arange(len(value), dtype=np.int64) * step, value, np.full(len(value), quality, np.uint32))
     assert_same_bits(through_a_file(told), told)
 
 
@@ -112,9 +113,7 @@ def test_one_flipped_byte_is_named_or_harmless_never_a_wrong_value(tmp_path: Pat
     data[int(len(data) * where)] ^= 0x10
     path.write_bytes(data)
     with pytest.raises(SegmentDamaged, match=path.name):
-        plans = SortedFile(path, entry.bytes, entry.footer_crc).chunks(None, 1 << 20)
-        for plan in plans:
-            plan.read(["time", *encoding.value_columns(plan.flags)])
+        read_back(path, entry)
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,15 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _anomalies()
+    _anomaly_indexes()
+    _places_and_sources()
+    _alarm_rules()
+    _sensors()
+    _alarm_journal()
+
+
+def _anomalies() -> None:
     op.create_table(
         "anomalies",
         sa.Column("anomaly_id", sa.Text(), nullable=False),
@@ -37,6 +46,9 @@ def upgrade() -> None:
             "sensor_key", "detector", "detected_at", name=op.f("uq_anomalies_sensor_key_detector_detected_at")
         ),
     )
+
+
+def _anomaly_indexes() -> None:
     with op.batch_alter_table("anomalies", schema=None) as batch_op:
         batch_op.create_index(
             "ix_anomalies_asset_id",
@@ -71,6 +83,8 @@ def upgrade() -> None:
             unique=False,
         )
 
+
+def _places_and_sources() -> None:
     op.create_table(
         "assets",
         sa.Column("asset_id", sa.Text(), nullable=False),
@@ -117,6 +131,9 @@ def upgrade() -> None:
         sa.Column("log_offset", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("stage", name=op.f("pk_stage_offsets")),
     )
+
+
+def _alarm_rules() -> None:
     op.create_table(
         "alarm_rules",
         sa.Column("asset_id", sa.Text(), nullable=False),
@@ -142,6 +159,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["asset_id"], ["assets.asset_id"], name=op.f("fk_alarm_rules_asset_id")),
         sa.PrimaryKeyConstraint("asset_id", "rule_id", name=op.f("pk_alarm_rules")),
     )
+
+
+def _sensors() -> None:
     op.create_table(
         "sensors",
         sa.Column("sensor_key", sa.Integer(), autoincrement=False, nullable=False),
@@ -173,6 +193,8 @@ def upgrade() -> None:
     with op.batch_alter_table("sensors", schema=None) as batch_op:
         batch_op.create_index("ix_sensors_asset_id", ["asset_id", "position"], unique=False)
 
+
+def _alarm_journal() -> None:
     op.create_table(
         "alarm_events",
         sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

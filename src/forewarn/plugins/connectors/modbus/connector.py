@@ -133,6 +133,7 @@ class _Poller:
             silent.add(block.unit)
             await self._reopen()
             return -BAD_TIMEOUT
+        _honour_cancellation()
         if answer.isError():
             return int(answer.exception_code)
         got = answer.bits if block.table in BIT_TABLES else answer.registers
@@ -178,6 +179,13 @@ class _Poller:
         keys = np.array([signal.key for signal in self._wrong], np.int32)
         quality = np.full(n, BAD_CONFIGURATION_ERROR, np.uint32)
         await self._sink.put(keys, np.full(n, now_us()), np.full(n, np.nan), quality)
+
+
+def _honour_cancellation() -> None:
+    """Python 3.11's asyncio.wait_for, which pymodbus waits with, swallows a cancellation that meets an answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class ModbusConnector:

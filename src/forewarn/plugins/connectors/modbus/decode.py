@@ -37,7 +37,8 @@ class Layout:
             raw = memory[words].astype(">u2")
             if bytes_swapped:
                 raw = raw.byteswap()
-            values[rows] = raw.view(dtype)[:, 0]
+            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+                values[rows] = raw.view(dtype)[:, 0]
         values *= self._scale
         values += self._offset
         return values

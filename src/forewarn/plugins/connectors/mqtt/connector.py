@@ -42,7 +42,8 @@ async def _gather(link: Link, settings: MqttSettings, sink: ReadingSink) -> None
     """Until there is something to store. A full broker window is not waited with: nothing more would come."""
     while not link.arrived.is_set():
         try:
-            await asyncio.wait_for(link.arrived.wait(), settings.keepalive_s)
+            async with asyncio.timeout(settings.keepalive_s):
+                await link.arrived.wait()
         except TimeoutError:
             if link.heard:
                 link.heard = False
@@ -50,7 +51,8 @@ async def _gather(link: Link, settings: MqttSettings, sink: ReadingSink) -> None
     if link.lost and not link.waiting:
         raise SourceUnreachable(link.lost)
     with suppress(TimeoutError):
-        await asyncio.wait_for(link.full.wait(), settings.gather_ms / 1000)
+        async with asyncio.timeout(settings.gather_ms / 1000):
+            await link.full.wait()
 
 
 async def _store(link: Link, translator: Translator, asset_of: Callable[[str], str | None], sink: ReadingSink) -> None:

@@ -32,6 +32,7 @@ class Link:
         self._socket: Any = None
         self._paused = False
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
+        self._connecting: asyncio.Task[None] | None = None
         self._heartbeat: asyncio.Task[None] | None = None
         self.waiting: deque[paho.MQTTMessage] = deque()
         self.arrived = asyncio.Event()
@@ -66,8 +67,9 @@ class Link:
     async def open(self) -> None:
         """Connected and subscribed when it returns. Raises SourceUnreachable, ConfigurationError."""
         try:
-            # Name look-up and TLS handshake block, so they have a thread of their own.
-            await asyncio.to_thread(self._connect)
+            # Name look-up and TLS handshake block, so they have a thread of their own, which cannot be cancelled.
+            self._connecting = asyncio.create_task(asyncio.to_thread(self._connect))
+            await asyncio.shield(self._connecting)
         except OSError as error:
             raise SourceUnreachable(f"{self._where} does not answer: {error}") from error
         self._socket = self._client.socket()
@@ -80,7 +82,8 @@ class Link:
             self._loop.add_writer(self._socket, self._write)
         self._heartbeat = asyncio.create_task(self._beat())
         try:
-            await asyncio.wait_for(self._subscribed, self._settings.timeout_s)
+            async with asyncio.timeout(self._settings.timeout_s):
+                await self._subscribed
         except TimeoutError as error:
             raise SourceUnreachable(f"{self._where} accepts connections but does not speak MQTT") from error
 
@@ -115,6 +118,8 @@ class Link:
             self._client.ack(message.mid, message.qos)
 
     async def close(self) -> None:
+        if self._connecting is not None:
+            await asyncio.gather(self._connecting, return_exceptions=True)  # within timeout_s
         if self._heartbeat is not None:
             self._heartbeat.cancel()
             await asyncio.gather(self._heartbeat, return_exceptions=True)

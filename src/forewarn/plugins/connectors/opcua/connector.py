@@ -22,6 +22,7 @@ from forewarn.plugins.connectors.opcua.settings import OpcUaSettings
 from forewarn.plugins.connectors.opcua.subscription import Subscription
 
 _TICKS_TO_1970: Final = 116_444_736_000_000_000
+_CANCEL_AGAIN_S: Final = 1.0
 _BAD_NODE_ID_INVALID: Final = 0x8033_0000
 
 
@@ -169,6 +170,9 @@ async def _first_failure(*work: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = {task for task in tasks if not task.done()}
+        while left:
+            # Again and again: a cancellation that meets an answer may be swallowed in the library.
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)

@@ -64,7 +64,8 @@ async def close_session(client: Client, *, polite: bool) -> None:
     if not polite:
         client.uaclient.disconnect_socket()
     with suppress(TimeoutError, OSError, UaError):
-        await asyncio.wait_for(client.disconnect(), _GOODBYE_S)
+        async with asyncio.timeout(_GOODBYE_S):
+            await client.disconnect()
     if transport is not None:
         # close() would wait for a frozen peer to read what is still buffered.
         transport.abort()

@@ -59,7 +59,7 @@ class ParquetHistorian:
         self._flushing, self._merging = threading.Lock(), threading.Lock()
         self._latest = self._newest.copy()
         self._tail, self._leaving = Tail(), Tail().view()
-        self._appended = self._inventory.watermark
+        self._appended = self._leaving_offset = self._inventory.watermark
         self._tail_since = 0.0
         self._failure: ForewarnError | None = None
         self._closed = False
@@ -81,7 +81,7 @@ class ParquetHistorian:
             for offset, batch in batches:
                 if offset <= self._appended:
                     continue
-                if not self._tail.readings:
+                if self._appended == self._leaving_offset:
                     self._tail_since = time.monotonic()
                 if len(batch):
                     self._tail.append(batch)
@@ -133,6 +133,7 @@ class ParquetHistorian:
         try:
             self.flush()
         finally:
+            self._janitor.unlink_due()
             self._workers.shutdown()
             self._manifest.close()
             self._janitor.release()
@@ -144,7 +145,7 @@ class ParquetHistorian:
             )
 
     def _ask(self, question: Callable[[Snapshot], T]) -> T:
-        return ask(self._snapshot, question)
+        return retrying(lambda: question(self._snapshot()))
 
     def _wait_for_room(self) -> None:
         while self._tail.readings >= 2 * self._flush_readings and not self._closed:
@@ -162,24 +163,30 @@ class ParquetHistorian:
                 self._leaving, self._tail = self._tail.view(), Tail()
                 self._leaving_offset = self._appended
             leaving, offset = self._leaving, self._leaving_offset
-            store = Store(self._inventory, self._cache, self._workers)
             self._state.notify_all()
-        if offset <= store.inventory.watermark:
+        if offset <= self.watermark:
             return
-        generation = store.inventory.generation + 1
+        generation = self._inventory.generation + 1
         try:
-            rows, overwrites = reconcile(store, self._newest, leaving.everything())
-            added = write_flush(store, self._directory, generation, rows, overwrites) if len(rows) else []
+            # Late readings are looked up in files that a merge may have just replaced: then once more.
+            rows, added = retrying(lambda: self._write(leaving.everything(), generation))
             newest = self._newest.copy()
             newest.take_in(rows)
             self._manifest.commit(added, (), (offset, generation, newest.to_bytes()))
-            with self._state:
-                self._swap(added, (), offset, generation)
-                self._newest, self._leaving = newest, Tail().view()
-                self._failure = None
-                self._state.notify_all()
         except OSError as error:
             raise StorageFailed(f"the historian cannot write below {self._directory}: {error}") from error
+        with self._state:
+            self._swap(added, (), offset, generation)
+            self._newest, self._leaving = newest, Tail().view()
+            self._failure = None
+            self._state.notify_all()
+
+    def _write(self, rows: Series, generation: int) -> tuple[Series, list[FileEntry]]:
+        store = Store(self._inventory, self._cache, self._workers)
+        changing, overwrites = reconcile(store, self._newest, rows)
+        if not len(changing):
+            return changing, []
+        return changing, write_flush(store, self._directory, generation, changing, overwrites)
 
     def _swap(self, added: Sequence[FileEntry], removed: Sequence[FileEntry], offset: int, generation: int) -> None:
         self._inventory = self._inventory.replaced(added, removed, watermark=offset, generation=generation)
@@ -219,7 +226,7 @@ class ParquetHistorian:
     def _keep_flushing(self) -> None:
         while True:
             with self._state:
-                self._state.wait_for(lambda: self._closed or self._due() is True, self._due_in())
+                self._state.wait_for(lambda: self._closed or self._due(), self._due_in())
                 if self._closed:
                     return
                 due = self._due()
@@ -227,9 +234,9 @@ class ParquetHistorian:
                 self._try(self.flush)
 
     def _due(self) -> bool:
-        return self._tail.readings >= self._flush_readings or (
-            self._tail.readings > 0 and time.monotonic() - self._tail_since >= self._flush_interval_s
-        )
+        if self._tail.readings >= self._flush_readings or self._leaving_offset > self.watermark:
+            return True
+        return self._appended > self._leaving_offset and time.monotonic() - self._tail_since >= self._flush_interval_s
 
     def _due_in(self) -> float:
         return min(_IDLE_S, self._flush_interval_s)
@@ -254,14 +261,14 @@ class ParquetHistorian:
             return None
 
 
-def ask(snapshot: Callable[[], Snapshot], question: Callable[[Snapshot], T]) -> T:
-    """The answer, asked again of a new picture when a file was merged away while reading the old one."""
+def retrying(work: Callable[[], T]) -> T:
+    """`work`, done again with a new picture when a file was merged away while it read the old one."""
     for _ in range(8):
         try:
-            return question(snapshot())
+            return work()
         except FileNotFoundError as error:
             missing = error
     raise StorageFailed(
-        f"a file of the historian is missing: {missing.filename}. Restore it from a backup; "
+        f"a file of the historian is missing: {missing}. Restore it from a backup; "
         "forewarn never deletes a file that its manifest lists."
     ) from missing

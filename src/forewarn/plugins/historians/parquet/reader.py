@@ -9,7 +9,7 @@ from typing import TypeVar
 from forewarn.contracts.historian import Keys
 from forewarn.domain.series import Aggregates, Series
 from forewarn.plugins.historians.parquet.asking import Snapshot
-from forewarn.plugins.historians.parquet.historian import ask
+from forewarn.plugins.historians.parquet.historian import retrying
 from forewarn.plugins.historians.parquet.manifest import Manifest
 from forewarn.plugins.historians.parquet.store import FileCache, Store
 
@@ -59,4 +59,4 @@ class ParquetReader:
         return Snapshot(Store(inventory, self._cache, self._workers), newest, [])
 
     def _ask(self, question: Callable[[Snapshot], T]) -> T:
-        return ask(self._snapshot, question)
+        return retrying(lambda: question(self._snapshot()))

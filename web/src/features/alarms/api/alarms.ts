@@ -7,7 +7,7 @@ import { operatorName } from "@/ui/operator";
 export const alarmsQuery = queryOptions({
   queryKey: ["alarms"],
   queryFn: ({ signal }) => answerOf(client.GET("/api/v1/alarms", { signal })),
-  refetchInterval: 15_000,
+  refetchInterval: 4_000,
 });
 
 export const journalQuery = (id: string) =>
