@@ -1,181 +1,152 @@
-"""The same ingest and the same questions beside InfluxDB (Debian's package), in one run: `make bench-peers`."""
+"""The same readings and questions beside InfluxDB, both over HTTP on loopback, in one run: `make bench-peers`."""
 
 import argparse
 import http.client
 import json
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from forewarn.plugins.batch_logs.sqlite_spool import BATCH_LOG
+import pyarrow as pa
+import pyarrow.ipc as ipc
 
-from benchmarks.store import SIGNALS, START, batches
-from forewarn.domain.readings import ReadingBatch
-from forewarn.plugins.historians.parquet import HISTORIAN
+from benchmarks.influx import Influx, influxdb
+from benchmarks.served_site import Served, served
+from forewarn.kit.clock import to_rfc3339
 
-CONFIG = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{folder}/meta"
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-  index-version = "tsi1"
-  max-series-per-database = 0
-  query-log-enabled = false
-[http]
-  bind-address = "127.0.0.1:{port}"
-  log-enabled = false
-  write-tracing = false
-[monitor]
-  store-enabled = false
-"""
+SIGNALS = 10_000
+START_S = 1_760_000_400  # a whole hour, so that both cut buckets alike
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class Load:
+    """`count` seconds of SIGNALS signals at 1 Hz, quantised to 0.01; bodies for both are made beforehand."""
+
+    def __init__(self, ids: list[str], count: int) -> None:
+        rng = np.random.default_rng(7)
+        level = rng.uniform(20, 80, len(ids))
+        names = pa.array(ids)
+        codes = pa.array(np.arange(len(ids), dtype=np.int32))
+        self.ours: list[bytes] = []
+        self.theirs: list[bytes] = []
+        for n in range(count):
+            level += rng.normal(0, 0.05, len(ids))
+            value, at = np.round(level, 2), START_S + n
+            time_us = pa.array(np.full(len(ids), at * 1_000_000))
+            table = pa.table(
+                [pa.DictionaryArray.from_arrays(codes, names), time_us, pa.array(value)],
+                names=["sensor_id", "timestamp", "value"],
+            )
+            sink = pa.BufferOutputStream()
+            with ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            self.ours.append(sink.getvalue().to_pybytes())
+            lines = (f"r,s={s} v={v} {at}" for s, v in zip(ids, value.tolist(), strict=True))
+            self.theirs.append("\n".join(lines).encode())
+        self.readings = count * len(ids)
+        self.end_s = START_S + count
 
 
-class Influx:
-    """What the comparison needs of InfluxDB 1.x: write line protocol, ask InfluxQL."""
+class Forewarn:
+    """One keep-alive connection to a site."""
 
-    def __init__(self, port: int) -> None:
-        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    def __init__(self, site: Served) -> None:
+        self._http = http.client.HTTPConnection(site.host, site.port, timeout=300)
 
-    def write(self, batch: ReadingBatch) -> None:
-        at = int(batch.time[0]) // 1_000_000
-        body = "\n".join(
-            f"r,s={s} v={v} {at}" for s, v in zip(batch.signal.tolist(), batch.value.tolist(), strict=True)
-        )
-        self._http.request("POST", "/write?db=bench&precision=s", body)
+    def write(self, body: bytes, sequence: int) -> None:
+        headers = {
+            "Content-Type": "application/vnd.apache.arrow.stream",
+            "Forewarn-Gateway": "peers",
+            "Forewarn-Sequence": str(sequence),
+        }
+        self._http.request("POST", "/api/v1/telemetry/batch", body, headers)
         answer = self._http.getresponse()
-        text = answer.read()
-        if answer.status != 204:
-            raise RuntimeError(text.decode())
+        told = json.loads(answer.read())
+        if answer.status != http.client.ACCEPTED or told["rejected"]:
+            raise RuntimeError(told)
 
-    def ask(self, query: str) -> int:
-        """Rows of the answer."""
-        form = urllib.parse.urlencode({"db": "bench", "q": query, "epoch": "s"})
-        self._http.request("POST", "/query", form, {"Content-Type": "application/x-www-form-urlencoded"})
-        result = json.loads(self._http.getresponse().read())["results"][0]
-        if "error" in result:
-            raise RuntimeError(result["error"])
-        return sum(len(series["values"]) for series in result.get("series", []))
-
-
-@contextmanager
-def influxdb(folder: Path) -> Iterator[Influx]:
-    program = shutil.which("influxd")
-    if program is None:
-        print("InfluxDB is not installed. On Debian: apt-get install influxdb (no need to start the service)")
-        sys.exit(1)
-    port = _free_port()
-    config = folder / "influxdb.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, rpc=_free_port()))
-    log = (folder / "influxdb.log").open("wb")
-    process = subprocess.Popen([program, "-config", str(config)], stdout=log, stderr=log)
-    try:
-        for _ in range(100):
-            time.sleep(0.1)
-            try:
-                influx = Influx(port)
-                influx.ask("CREATE DATABASE bench")
-                break
-            except OSError:
-                continue
-        yield influx
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
+    def ask(self, path: str) -> dict[str, object]:
+        self._http.request("GET", path)
+        answer = self._http.getresponse()
+        told = json.loads(answer.read())
+        if answer.status != http.client.OK:
+            raise RuntimeError(told)
+        return dict(told)
 
 
-def _timed(question: Callable[[], int], times: int) -> tuple[float, int]:
-    rows = question()
+def p95_ms(question: Callable[[], object], times: int) -> float:
+    """Of `times` askings after one that is not counted."""
+    question()
     took = []
     for _ in range(times):
         began = time.perf_counter()
         question()
         took.append(time.perf_counter() - began)
-    return float(np.percentile(took, 95)) * 1e3, rows
+    return float(np.percentile(took, 95)) * 1e3
 
 
-def _bytes(folder: Path) -> int:
-    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+def ingest(forewarn: Forewarn, influx: Influx, load: Load) -> tuple[float, float]:
+    """Readings a second of each, one request after the other, each acknowledged before the next."""
+    began = time.perf_counter()
+    for sequence, body in enumerate(load.ours):
+        forewarn.write(body, sequence)
+    ours = load.readings / (time.perf_counter() - began)
+    began = time.perf_counter()
+    for body in load.theirs:
+        influx.write(body)
+    return ours, load.readings / (time.perf_counter() - began)
+
+
+def questions(
+    forewarn: Forewarn, influx: Influx, ids: list[str], load: Load
+) -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
+    span = f"time >= {START_S}s AND time < {load.end_s}s"
+    window = f"start={to_rfc3339(START_S * 1_000_000)}&end={to_rfc3339(load.end_s * 1_000_000)}"
+    statistics = "mean(v),min(v),max(v),stddev(v),count(v)"
+    one = ids[7]
+    return [
+        (
+            "latest of one machine's 100 signals",
+            lambda: forewarn.ask("/api/v1/assets/m0"),
+            lambda: influx.ask("SELECT last(v) FROM r WHERE s =~ /^m0\\./ GROUP BY s"),
+        ),
+        (
+            "one signal, 1-minute statistics",
+            lambda: forewarn.ask(f"/api/v1/sensors/{one}/timeseries?{window}&aggregation=1m"),
+            lambda: influx.ask(f"SELECT {statistics} FROM r WHERE s='{one}' AND {span} GROUP BY time(1m)"),
+        ),
+        (
+            "one signal, every reading",
+            lambda: forewarn.ask(f"/api/v1/sensors/{one}/timeseries?{window}&aggregation=raw"),
+            lambda: influx.ask(f"SELECT v FROM r WHERE s='{one}' AND {span}"),
+        ),
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    load = batches(60 if quick else 360)
-    readings = len(load) * SIGNALS
-    end_us = START + len(load) * 1_000_000
-    end_s = end_us // 1_000_000
-    rows: list[tuple[str, float, float, bool]] = []
-    with tempfile.TemporaryDirectory() as name, influxdb(Path(name)) as influx:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        log, historian = BATCH_LOG(folder / "log"), HISTORIAN(folder / "ours")
-        began = time.perf_counter()
-        for batch in load:
-            log.append(batch).result()
-        historian.append(log.read(0, 1 << 60))
-        historian.flush()
-        ours = readings / (time.perf_counter() - began)
-        began = time.perf_counter()
-        for batch in load:
-            influx.write(batch)
-        theirs = readings / (time.perf_counter() - began)
-        rows.append(("ingest, 10,000 a batch, readings/s", ours, theirs, True))
-        hundred = np.arange(1, 101, dtype=np.int32)
-        one = np.array([7], np.int32)
-        start_s = START // 1_000_000
-        among = "s =~ /^([1-9]|[1-9][0-9]|100)$/"
-        span = f"time >= {start_s}s AND time < {end_s}s"
-        questions: list[tuple[str, Callable[[], int], Callable[[], int]]] = [
-            (
-                "latest of 100 signals, p95 ms",
-                lambda: len(historian.latest(hundred)),
-                lambda: influx.ask(f"SELECT last(v) FROM r WHERE {among} GROUP BY s"),
-            ),
-            (
-                "one signal in 1-minute buckets, p95 ms",
-                lambda: len(historian.aggregate(one, START, end_us, 60_000_000)),
-                lambda: influx.ask(
-                    f"SELECT mean(v),min(v),max(v),stddev(v),count(v) FROM r WHERE s='7' AND {span} GROUP BY time(1m)"
-                ),
-            ),
-            (
-                "all signals hourly, p95 ms",
-                lambda: len(historian.aggregate(None, START, end_us, 3_600_000_000)),
-                lambda: influx.ask(
-                    f"SELECT mean(v),min(v),max(v),stddev(v),count(v) FROM r WHERE {span} GROUP BY time(1h), s"
-                ),
-            ),
-        ]
-        for label, ask_ours, ask_theirs in questions:
-            mine, _ = _timed(ask_ours, 20)
-            other, _ = _timed(ask_theirs, 5)
-            rows.append((label, mine, other, False))
-        rows.append(("bytes a reading", _bytes(folder / "ours") / readings, _bytes(folder / "data") / readings, False))
-        historian.close()
-        log.close()
-    print(f"{readings / 1e6:.1f} M readings, {SIGNALS} signals at 1 Hz; ratio > 1 speaks for Forewarn\n")
-    print(f"{'':42}{'Forewarn':>14}{'InfluxDB 1.6':>14}{'ratio':>9}")
-    for label, mine, other, more_is_better in rows:
-        ratio = mine / other if more_is_better else other / mine
-        print(f"{label:42}{mine:14,.2f}{other:14,.2f}{ratio:8.1f}x")
+        (folder / "influx").mkdir()
+        with served(folder, None) as site, influxdb(folder / "influx") as influx:
+            ids: list[str] = json.loads(site.signals_file.read_text())
+            load = Load(ids, 60 if quick else 600)
+            forewarn = Forewarn(site)
+            ours, theirs = ingest(forewarn, influx, load)
+            print(f"{load.readings / 1e6:.1f} M readings, {len(ids)} signals at 1 Hz, 10,000 a request")
+            print("Forewarn scores what it stores; InfluxDB stores. A ratio over 1 speaks for Forewarn.\n")
+            print(f"{'':44}{'Forewarn':>14}{'InfluxDB':>14}{'ratio':>9}")
+            print(f"{'ingest, readings/s':44}{ours:14,.0f}{theirs:14,.0f}{ours / theirs:8.1f}x")
+            for label, ask_ours, ask_theirs in questions(forewarn, influx, ids, load):
+                mine, other = p95_ms(ask_ours, 40), p95_ms(ask_theirs, 20)
+                print(f"{label + ', p95 ms':44}{mine:14.1f}{other:14.1f}{other / mine:8.1f}x")
+            time.sleep(35)  # both write their last readings to disk by themselves
+            at_rest = sum(f.stat().st_size for f in (folder / "site/historian").rglob("*") if f.is_file())
+            mine, other = at_rest / load.readings, influx.bytes_at_rest() / load.readings
+            print(f"{'bytes a reading at rest':44}{mine:14.2f}{other:14.2f}{other / mine:8.1f}x")
 
 
 if __name__ == "__main__":

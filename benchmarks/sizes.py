@@ -21,9 +21,14 @@ HOUR: Final = 3600 * SECOND
 START: Final = 1_750_000_000 * SECOND // (86_400 * SECOND) * 86_400 * SECOND
 
 
+def _levels(signals: int) -> NDArray[np.float64]:
+    levels: NDArray[np.float64] = np.random.default_rng(5).uniform(20, 80, signals)
+    return levels
+
+
 def quantised(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
     """A slow walk with a step of about the display's last digit, shown to 0.01 (what most transmitters send)."""
-    level = rng.uniform(20, 80, signals)
+    level = _levels(signals)
     steps = rng.normal(0, 0.01, (seconds, signals))
     steps[0] = 0
     walk: NDArray[np.float64] = np.round(level + np.cumsum(steps, axis=0), 2)
@@ -32,25 +37,25 @@ def quantised(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[n
 
 def noisy_quantised(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
     """White noise of ten last digits around a fixed level, shown to 0.01."""
-    noise: NDArray[np.float64] = np.round(rng.uniform(20, 80, signals) + rng.normal(0, 0.1, (seconds, signals)), 2)
+    noise: NDArray[np.float64] = np.round(_levels(signals) + rng.normal(0, 0.1, (seconds, signals)), 2)
     return noise
 
 
 def single_precision(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
     """A float32 in all its bits: white noise of 0.2 around a level of 20 to 80."""
-    level = rng.uniform(20, 80, signals)
+    level = _levels(signals)
     return (level + rng.normal(0, 0.2, (seconds, signals))).astype(np.float32).astype(np.float64)
 
 
 def wild_single_precision(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
     """The same with five times the noise: 20 random bits a reading."""
-    level = rng.uniform(20, 80, signals)
+    level = _levels(signals)
     return (level + rng.normal(0, 1, (seconds, signals))).astype(np.float32).astype(np.float64)
 
 
 def double_precision(rng: np.random.Generator, seconds: int, signals: int) -> NDArray[np.float64]:
     """White noise in all 53 bits of a float64: what no store can make small."""
-    noise: NDArray[np.float64] = rng.uniform(20, 80, signals) + rng.normal(0, 1, (seconds, signals))
+    noise: NDArray[np.float64] = _levels(signals) + rng.normal(0, 1, (seconds, signals))
     return noise
 
 

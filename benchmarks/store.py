@@ -7,10 +7,10 @@ from collections import deque
 from pathlib import Path
 
 import numpy as np
-from forewarn.plugins.batch_logs.sqlite_spool import BATCH_LOG
 
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.readings import ReadingBatch
+from forewarn.plugins.batch_logs.sqlite_spool import BATCH_LOG
 from forewarn.plugins.historians.parquet import HISTORIAN
 
 SIGNALS = 10_000

@@ -11,6 +11,8 @@ export default defineConfig({
   build: {
     outDir: "../src/forewarn/static",
     emptyOutDir: true,
+    // Not `assets`: that is the address of the machines' pages.
+    assetsDir: "static",
     manifest: true,
     target: "es2022",
     assetsInlineLimit: 2048,

@@ -169,6 +169,16 @@ def test_one_silent_signal_of_a_running_machine_is_named(bench: Bench) -> None:
     assert bench.ticks(62) == [("flow.silent", "returned", 62)]
 
 
+def test_a_signal_that_says_it_is_bad_is_named_though_the_machine_stands(bench: Bench) -> None:
+    bench.hears(0, t=[50.0], speed=[0.0])
+    bench.hears(1, t=[float("nan")], speed=[0.0])
+    assert bench.ticks(30) == []
+    bench.hears(31, t=[float("nan")], speed=[0.0])
+    assert bench.ticks(31) == [("t.silent", "raised", 31)]
+    bench.hears(32, t=[50.0], speed=[0.0])
+    assert bench.ticks(32) == [("t.silent", "returned", 32)]
+
+
 def test_a_shelf_ends_by_the_clock(bench: Bench) -> None:
     bench.hears(0, t=[85.0] * 20)
     until = START + 100 * SECOND

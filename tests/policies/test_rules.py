@@ -26,9 +26,11 @@ def test_every_limit_becomes_a_rule_that_reads_well() -> None:
     made = {r.rule_id: r for r in default_rules(Plant((PUMP,), (SPEED, VIBRATION, PRESSURE)))}
     assert set(made) == {
         "speed.unusual",
+        "speed.silent",
         "vibration.high",
         "vibration.high_critical",
         "vibration.unusual",
+        "vibration.silent",
         "pressure.low",
         "pressure.low_critical",
         "pressure.unusual",

@@ -28,6 +28,7 @@ class AssetBoard:
     now: int
     assets: Mapping[str, Asset]
     signals: Mapping[str, Sequence[Signal]]
+    keys: Mapping[str, NDArray[np.int32]]
     newest: Series
     row: NDArray[np.int64]
     alarms: Mapping[str, Sequence[Alarm]]
@@ -44,28 +45,29 @@ class AssetBoard:
         return int(self.newest.time[row]), value if np.isfinite(value) else None, int(self.newest.quality[row])
 
     def last_reading_at(self, asset_id: str) -> int | None:
-        times = [latest[0] for s in self.signals[asset_id] if (latest := self.latest(s.key)) is not None]
-        return max(times, default=None)
+        rows = self.row[self.keys[asset_id]]
+        rows = rows[rows >= 0]
+        return int(self.newest.time[rows].max()) if len(rows) else None
 
     def running(self, asset_id: str) -> bool | None:
         """Whether the machine turns, by its speed signal; None where it has none or its value is not known."""
         for signal in self.signals[asset_id]:
-            latest = self.latest(signal.key)
-            if signal.running_above is not None and latest is not None and latest[1] is not None:
-                return latest[1] > signal.running_above
+            if signal.running_above is not None:
+                latest = self.latest(signal.key)
+                return None if latest is None or latest[1] is None else latest[1] > signal.running_above
         return None
 
     def standing(self, asset_id: str) -> Standing:
         signals = self.signals[asset_id]
         slowest_hz = min((s.rate_hz for s in signals if s.rate_hz > 0), default=1.0)
-        keys = [s.key for s in signals]
+        keys = self.keys[asset_id]
         facts = AssetFacts(
             asset_id=asset_id,
             alarms=[(a.rule, a.status) for a in self.alarms.get(asset_id, ())],
             episodes=self.episodes.get(asset_id, ()),
             last_reading_at=self.last_reading_at(asset_id),
             stale_after_us=max(_LEAST_STALE_US, int(_SILENT_PERIODS * 1e6 / slowest_hz)),
-            baselining=self.warming is not None and bool(keys) and bool(self.warming[keys].all()),
+            baselining=self.warming is not None and len(keys) > 0 and bool(self.warming[keys].all()),
         )
         return stand(facts, self.now)
 
@@ -75,9 +77,10 @@ def read_board(parts: ApiParts, only: str | None = None) -> AssetBoard:
     plant = parts.plant
     assets = {a: plant.assets[a] for a in ([only] if only else plant.assets) if a in plant.assets}
     signals = {a: plant.signals_of(a) for a in assets}
-    keys = np.array(sorted(s.key for group in signals.values() for s in group), np.int32)
-    newest = parts.historian.latest(keys)
-    row = np.full(int(keys[-1]) + 1 if len(keys) else 1, -1, np.int64)
+    keys = {a: np.array([s.key for s in group], np.int32) for a, group in signals.items()}
+    wanted = np.sort(np.concatenate([*keys.values(), np.empty(0, np.int32)]))
+    newest = parts.historian.latest(wanted)
+    row = np.full(int(wanted[-1]) + 1 if len(wanted) else 1, -1, np.int64)
     row[newest.signal] = np.arange(len(newest))
     alarms: dict[str, list[Alarm]] = defaultdict(list)
     for alarm in parts.alarms.find(None, only, None):
@@ -88,7 +91,7 @@ def read_board(parts: ApiParts, only: str | None = None) -> AssetBoard:
     newest_open, _ = parts.anomalies.find(AnomalyQuery(asset_id=only, status=AnomalyStatus.OPEN, limit=_MOST_OPEN))
     counts = Counter(a.finding.asset_id for a in newest_open)
     warming = _warming(parts, len(row))
-    return AssetBoard(parts.clock(), assets, signals, newest, row, alarms, episodes, counts, warming)
+    return AssetBoard(parts.clock(), assets, signals, keys, newest, row, alarms, episodes, counts, warming)
 
 
 def _warming(parts: ApiParts, size: int) -> NDArray[np.bool_] | None:

@@ -1,6 +1,7 @@
 """Assets: the worklist, and one machine with its signals."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -134,8 +135,9 @@ def _summary(board: AssetBoard, standing: Standing) -> AssetSummary:
 
 def _headline(board: AssetBoard, signals: Sequence[Signal], wanted: str | None) -> Headline | None:
     """The signal of the most urgent alarm or finding; else vibration, else the first that has a reading."""
-    ranked = sorted(signals, key=lambda s: (s.id != wanted, not s.kind.startswith("vibration")))
-    for signal in ranked:
+    leading = [s for s in signals if s.id == wanted]
+    vibration = [s for s in signals if s.kind.startswith("vibration")]
+    for signal in chain(leading, vibration, signals):
         latest = board.latest(signal.key)
         if latest is not None:
             time, value, _ = latest

@@ -55,7 +55,7 @@ class SiteCollector:
         size = self._parts.historian.size()
         yield _gauge("historian_bytes", "Bytes of segments and rollups", size.bytes)
         yield _gauge("historian_segments", "Segments on disk", size.segments)
-        yield _gauge("historian_readings", "Readings stored", size.readings)
+        yield _gauge("historian_readings", "Readings in segments", size.readings)
         yield _gauge("historian_tail_readings", "Readings not yet in a segment", size.tail_readings)
 
     def _sources(self) -> Iterable[Metric]:

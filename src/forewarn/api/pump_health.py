@@ -50,7 +50,7 @@ def total_rate(parts: ApiParts, meters: Instruments) -> float:
 
 
 def system_health(parts: ApiParts, meters: Instruments) -> SystemHealth:
-    line, depth = parts.line_health(), parts.log.depth()
+    line, depth, size = parts.line_health(), parts.log.depth(), parts.historian.size()
     quantiles = meters.latencies.quantiles()
     latency = None
     if quantiles is not None:
@@ -61,7 +61,7 @@ def system_health(parts: ApiParts, meters: Instruments) -> SystemHealth:
         queue_depth=line.behind,
         queue_bytes=depth.bytes,
         processing_lag_s=lag_s(line, parts.clock()),
-        readings_total=parts.historian.size().readings,
+        readings_total=size.readings + size.tail_readings,
         readings_per_second=total_rate(parts, meters),
         ingest_latency=latency,
         memory_bytes=resident_bytes(),

@@ -64,7 +64,7 @@ def get_system(parts: Parts, meters: Meters) -> System:
         version=parts.version,
         started_at=text_of(meters.started_at),
         uptime_s=(now - meters.started_at) / 1e6,
-        readings_total=size.readings,
+        readings_total=size.readings + size.tail_readings,
         rate=total_rate(parts, meters),
         queue=Queue(batches=depth.batches, bytes=depth.bytes, capacity_bytes=depth.capacity_bytes, behind=depth.behind),
         historian=HistorianView(

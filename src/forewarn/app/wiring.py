@@ -133,7 +133,9 @@ def _line(
     detectors = [load("detectors", name)() for name in settings.detectors]
     score = ScoreStage(detectors, catalog.anomalies, plant)
     score.warm(historian, now_us())
-    stages: list[Stage] = [RecordStage(historian), score, JudgeStage(catalog.alarms, plant, now_us), PublishStage(feed)]
+    judge = JudgeStage(catalog.alarms, plant, now_us, catalog.offsets.get("judge"))
+    judge.warm(historian, now_us())
+    stages: list[Stage] = [RecordStage(historian), score, judge, PublishStage(feed)]
     # Each stage's place is kept where its effects are: with the segments, in the catalog, nowhere.
     routes: dict[str, StageOffsets] = {
         "record": WatermarkOffsets(historian),

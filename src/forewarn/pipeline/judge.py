@@ -63,6 +63,7 @@ class JudgeStage:
         self._table = plant.table  # one carriage sees one plant
         self._regimes = Regimes()
         self._heard = np.zeros(0, np.int64)
+        self._bad_since = np.zeros(0, np.int64)
         self._values = ValueWatch((), (), 0)
         self._findings = FindingWatch(())
         self._silence = SilenceWatch((), (), plant.table)
@@ -117,6 +118,7 @@ class JudgeStage:
         self._table = table
         self._regimes.configure(table)
         self._heard = resized(self._heard, table.size, NEVER)
+        self._bad_since = resized(self._bad_since, table.size, NEVER)
         alarms = self._alarms.rules()
         values = [a for a in alarms if a.rule.condition in _VALUE]
         holdings = [self._held(a, before.get(self._key(a.rule))) for a in values]
@@ -137,16 +139,25 @@ class JudgeStage:
         return before if before and before.active == active else Holding(active=active, raw=active)
 
     def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
+        """The readings to judge; what was heard, and since when only bad readings come, is noted by the way."""
         known = self._table.known
-        usable = is_good(readings.quality) & (readings.signal < len(known))
-        usable[usable] = known[readings.signal[usable]]
-        return readings if usable.all() else readings.take(usable)
+        mine = readings.signal < len(known)
+        mine[mine] = known[readings.signal[mine]]
+        readings = readings if mine.all() else readings.take(mine)
+        good = is_good(readings.quality)
+        self._heard[readings.signal[good]] = self._clock()
+        self._bad_since[readings.signal[good]] = NEVER
+        if good.all():
+            return readings
+        runs = Runs.of(readings)
+        failing = runs.signal[~good[runs.last]]
+        self._bad_since[failing[self._bad_since[failing] == NEVER]] = self._clock()
+        return readings.take(good)
 
     def _judge_readings(self, readings: ReadingBatch, verdict: _Verdict) -> int:
         """Newest source time of the batch."""
         runs = Runs.of(readings)
         speeds = self._regimes.follow(readings, runs)
-        self._heard[runs.signal] = self._clock()
         lowest = np.minimum.reduceat(readings.value, runs.start)
         highest = np.maximum.reduceat(readings.value, runs.start)
         standing = (speeds.regime == regime.STANDING) & ~speeds.mixed
@@ -197,7 +208,7 @@ class JudgeStage:
         if not self._silence.rules:
             return []
         table = self._table
-        holds = self._silence.holds(now_us, self._heard, self._regimes.running(table.size))
+        holds = self._silence.holds(now_us, self._heard, self._bad_since, self._regimes.running(table.size))
         return [
             (self._key(self._silence.rules[i]), _transition(bool(holds[i]), now_us, None))
             for i in np.flatnonzero(holds != self._silence.active)

@@ -149,7 +149,8 @@ class Baselines:
         return np.where(growing, np.minimum(wanted, s.window - before), wanted).astype(np.int32)
 
     def _quota(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.maximum(self._due_count(slots) - self.columns["pending"][slots], 1).astype(np.int32)
+        left: NDArray[np.int32] = np.maximum(self._due_count(slots) - self.columns["pending"][slots], 1)
+        return left
 
     def _store(
         self,

@@ -1,7 +1,7 @@
 """Hysteresis: aligned scores become episodes with a beginning, a peak and an end.
 
-A spell begins with the first reading over OPEN_ABOVE and is over when no reading has reached CALM_BELOW for
-`off_s`. A spell becomes an episode when at least `k` of the last `n` readings, and `on_s` seconds since
+A spell begins with the first reading over OPEN_ABOVE and is over when readings have stayed below CALM_BELOW for
+`off_s`, or when there was none for `gap_s`. A spell becomes an episode when at least `k` of the last `n` readings, and `on_s` seconds since
 its first, are over OPEN_ABOVE. No opinion (NaN) counts as calm. All times are source times, so the same
 readings open and close the same episodes however they are cut into batches.
 """
@@ -41,12 +41,14 @@ _STATE: Final = {
 @dataclass(frozen=True, slots=True)
 class EpisodeSettings:
     """k of the last n readings (n <= 64) and on_s seconds open an episode; off_s without a warm one close it.
-    An open episode is told again when its peak rose by 0.05, and every `retell_s`."""
+    Without any reading an episode lasts on for gap_s. An open one is told again when its peak rose by 0.05, and every
+    `retell_s`."""
 
     k: int = 1
     n: int = 1
     on_s: float = 0.0
     off_s: float = 30.0
+    gap_s: float = 300.0
     retell_s: float = 60.0
 
 
@@ -92,6 +94,7 @@ class EpisodeTracker:
     def __init__(self, settings: EpisodeSettings) -> None:
         self._s = settings
         self._off = int(settings.off_s * 1e6)
+        self._gap = max(int(settings.gap_s * 1e6), self._off)
         self._state: dict[str, NDArray[Any]] = {name: np.zeros(0, dtype) for name, (dtype, _) in _STATE.items()}
 
     def resize(self, size: int) -> None:
@@ -147,8 +150,11 @@ class EpisodeTracker:
         newest = since_last(first | warm)
         warm_at = np.where(warm[newest], time[newest], runs.spread(s["warm"][runs.signal]))
         warm_before = np.where(first, runs.spread(s["warm"][runs.signal]), np.roll(warm_at, 1))
-        calm_long = time - warm_before >= self._off
-        # A spell is cut where calm lasted, even when the cutting reading is itself over the limit.
+        seen_before = np.where(first, runs.spread(s["seen"][runs.signal]), np.roll(time, 1))
+        quiet = time - warm_before
+        # A spell is cut where calm lasted, even when the cutting reading is itself over the limit. Silence is not
+        # calm: signals read slower than off_s would have an episode for every reading.
+        calm_long = (quiet >= self._off) & (~warm | (seen_before != warm_before) | (quiet >= self._gap))
         reset = calm_long | (time - warm_at >= self._off)
         begun = self._spell(rows, hot, reset, first)
         often = self._hot_counts(rows, hot) >= self._s.k

@@ -14,6 +14,7 @@ _ON_DELAY_S: Final = {"temperature": 10.0, "vibration_velocity": 5.0, "vibration
 _OFF_DELAY_S: Final = 10.0
 _DEADBAND_SHARE: Final = 0.02
 _LEAST_SILENCE_S: Final = 30.0
+_DAY_S: Final = 86_400.0
 _SILENT_PERIODS: Final = 10.0
 _SIDES: Final = (
     ("high_critical", Condition.ABOVE, "high", "critically high"),
@@ -48,8 +49,7 @@ def _asset_rules(asset: Asset, signals: Sequence[Signal]) -> Iterator[AlarmRule]
     for signal in signals:
         yield from _limit_rules(asset, signal, has_speed)
         yield _unusual(asset, signal)
-        if has_speed and signal.flatline_s is not None and signal.running_above is None:
-            yield _signal_silent(asset, signal)
+        yield _signal_silent(asset, signal, has_speed)
     if signals:
         yield _asset_silent(asset, signals)
 
@@ -101,11 +101,13 @@ def _unusual(asset: Asset, signal: Signal) -> AlarmRule:
     )
 
 
-def _signal_silent(asset: Asset, signal: Signal) -> AlarmRule:
-    """A source that reports changes only says nothing of a steady value: so only where a running machine's
-    signal is known to move, and not before it should have."""
-    seconds = max(_silence_s(signal), signal.flatline_s or 0.0)
-    return _silent(asset, signal.id, signal.key, f"{signal.name}.silent", seconds, _readable(signal.name), True)
+def _signal_silent(asset: Asset, signal: Signal, has_speed: bool) -> AlarmRule:
+    """A source that reports changes only says nothing of a steady value: so not before the signal of a running
+    machine should have moved (a day where that is unknown). Bad readings count at once (`policies/silence.py`)."""
+    moves = has_speed and signal.running_above is None
+    steady_s = signal.flatline_s if moves and signal.flatline_s is not None else _DAY_S
+    seconds = max(_silence_s(signal), steady_s)
+    return _silent(asset, signal.id, signal.key, f"{signal.name}.silent", seconds, _readable(signal.name), has_speed)
 
 
 def _asset_silent(asset: Asset, signals: Sequence[Signal]) -> AlarmRule:
@@ -125,7 +127,7 @@ def _silent(
         condition=Condition.SILENT,
         threshold=seconds,
         priority=Priority.LOW if key or signal_id else Priority.MEDIUM,
-        title=f"{subject}: no good reading for {seconds:.0f} s",
+        title=f"{subject}: no good reading",
         only_running=only_running,
         cause=text.cause,
         consequence=text.consequence,

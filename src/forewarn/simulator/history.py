@@ -55,14 +55,15 @@ def write_history(
     faults: bool = True,
     progress: Progress | None = None,
 ) -> HistorySummary:
-    """Write `days` before end_us into `out`: `<date>.parquet` a UTC day, sorted by time (signal_id, time, value,
-    quality; NaN where a sensor was bad), labels.csv, plant.toml and the plant's state.
+    """Write `days` before end_us (cut to a whole second) into `out`: `<date>.parquet` a UTC day, sorted by time
+    (signal_id, time, value, quality; NaN where a sensor was bad), labels.csv, plant.toml and the plant's state.
 
     assets: None = the whole demo plant. faults: injected faults and bearings that wear out. progress: told the
     share done, 0-1. Same arguments, same bytes. Raises InvalidInput."""
     begun = time.monotonic()
     machines = _chosen(demo_machines(), assets)
     step_us = _step(days, step_s)
+    end_us -= end_us % SECOND
     steps = int(days * DAY) // step_us
     plant = SimulatedPlant(machines, seed, end_us - steps * step_us, wear_rate=1.0 if faults else 0.0)
     plant.warm_up()

@@ -97,6 +97,7 @@ async def run_live(config: LivePlantConfig) -> None:
     Raises ConfigurationError when a server cannot start or the broker dies."""
     if config.watch_stdin:
         _check_stdin()
+    terminated = _on_sigterm()
     plant = live_plant(config)
     servers = PlantServers(config, plant)
     control = PlantControl(plant, config.state_dir / LABELS_FILE)
@@ -105,8 +106,8 @@ async def run_live(config: LivePlantConfig) -> None:
         (config.state_dir / PLANT_FILE).write_text(servers.plant_toml(), encoding="utf-8")
         write_labels(config.state_dir / LABELS_FILE, plant.labels())
         _say(json.dumps(_ready(config, servers, plant)))
-        ends = [_tick(config, plant, servers), servers.broker.ended(), _terminated()]
-        jobs = [asyncio.create_task(end) for end in ([*ends, _obey(control)] if config.watch_stdin else ends)]
+        ends = [_tick(config, plant, servers), servers.broker.ended(), terminated.wait()]
+        jobs = [asyncio.ensure_future(end) for end in ([*ends, _obey(control)] if config.watch_stdin else ends)]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
@@ -164,12 +165,12 @@ async def _tick(config: LivePlantConfig, plant: SimulatedPlant, servers: PlantSe
         await asyncio.sleep(min(max(ahead / SECOND, 0.001), config.tick_s))
 
 
-async def _terminated() -> None:
-    """Until SIGTERM; for ever where signals cannot be watched (another thread than the main one)."""
+def _on_sigterm() -> asyncio.Event:
+    """Set by SIGTERM; never where signals cannot be watched (another thread than the main one)."""
     asked = asyncio.Event()
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    await asked.wait()
+    return asked
 
 
 def _check_stdin() -> None:

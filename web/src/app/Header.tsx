@@ -13,10 +13,10 @@ export function Header() {
     <header className={classes.header}>
       <Breadcrumb />
       <DataAge />
-      <button type="button" className={classes.search} onClick={spotlight.open} aria-label="Search machines and pages">
+      <button type="button" className={classes.search} onClick={spotlight.open}>
         <IconSearch size={15} />
-        <span className={classes.hint}>Search</span>
-        <kbd className={`key ${classes.hint}`}>Ctrl K</kbd>
+        <span className={classes.word}>Search</span>
+        <kbd className={`key ${classes.hint}`} aria-hidden="true">Ctrl K</kbd>
       </button>
       <SchemeSwitch />
       <Operator />

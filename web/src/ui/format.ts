@@ -78,3 +78,10 @@ export function sentence(name: string): string {
   const text = words(name);
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+const UNITS: Record<string, string> = { degC: "°C", degF: "°F", degK: "K", "m3/h": "m³/h", "m3/s": "m³/s", pct: "%", percent: "%", ohm: "Ω" };
+
+/** A unit as people write it; unknown ones as they are. */
+export function formatUnit(unit: string): string {
+  return UNITS[unit] ?? unit;
+}

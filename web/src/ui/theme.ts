@@ -12,7 +12,7 @@ const DARK = [
 
 export const theme = createTheme({
   primaryColor: "slate",
-  primaryShade: { light: 8, dark: 4 },
+  primaryShade: { light: 8, dark: 6 },
   autoContrast: true,
   luminanceThreshold: 0.32,
   colors: { slate: SLATE, dark: DARK },

@@ -85,10 +85,13 @@ def test_readers_of_plain_parquet_get_the_value_from_three_columns(tmp_path: Pat
     value = np.array([1.25, 2.5, np.pi, float(np.float32(0.1)), np.nan, -0.0] * 10)
     entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), series_of(value, 60), overwrites=False)
     rows = pq.read_table(tmp_path / entry.path).to_pylist()
-    found = [
-        r["mantissa"] / 10 ** r["scale"] if r["mantissa"] is not None else r["real32"] if r["real32"] is not None else
-        r["real64"] for r in rows
-    ]  # fmt: skip
+    found = []
+    for row in rows:
+        power = 10 ** row["scale"] if row["scale"] < 10 else 2 ** (row["scale"] - 9)
+        kept = [row["mantissa"] / power] if row["mantissa"] is not None else []
+        kept += [row[name] for name in ("real32", "real64") if row[name] is not None]
+        assert len(kept) == 1
+        found += kept
     np.testing.assert_array_equal(np.array(found).view(np.int64), value.view(np.int64))
 
 
@@ -122,3 +125,13 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(SegmentDamaged, match="bytes"):
         SortedFile(path, entry.bytes, entry.footer_crc)
+
+
+def test_readings_of_a_binary_converter_are_kept_as_whole_numbers() -> None:
+    value = np.random.default_rng(6).integers(0, 65_536, 3000) / 4096
+    value[::3] = np.float32(1 / 3)  # in a float32's last bit, not the converter's
+    piece, shape = encoding.encode(series_of(value[1::3], 1000), np.array([1000]))
+    assert piece.scale.tolist() == [9 + 12]
+    assert not shape.wide
+    assert piece.table["real32"].null_count == 1000
+    assert_same_bits(through_a_file(series_of(value, 3000)), series_of(value, 3000))

@@ -16,6 +16,7 @@ const ALL = [
   alarm("seen critical", "critical", "acknowledged", 3),
   alarm("set aside", "critical", "shelved", 4),
   alarm("off", "low", "out_of_service", 2),
+  alarm("gone", "medium", "returned", 9),
 ];
 
 describe("alarm order", () => {
@@ -24,6 +25,7 @@ describe("alarm order", () => {
     expect(groups.map((g) => [g.priority, g.alarms.map((a) => a.id)])).toEqual([
       ["critical", ["seen critical"]],
       ["high", ["new high", "old high"]],
+      ["medium", ["gone"]],
     ]);
   });
 
@@ -35,7 +37,7 @@ describe("alarm order", () => {
 
   it("tells the banner the most urgent unacknowledged alarm, the count and the newest", () => {
     const news = bannerNews(ALL);
-    expect([news?.top.id, news?.newest.id, news?.count]).toEqual(["new high", "new high", 2]);
+    expect([news?.top.id, news?.newest.id, news?.count]).toEqual(["new high", "gone", 3]);
     expect(bannerNews([])).toBeNull();
   });
 

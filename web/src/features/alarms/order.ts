@@ -32,7 +32,8 @@ export function filterAlarms(alarms: readonly Alarm[], { state, priority, asset 
 
 const rank = (alarm: Alarm): number => PRIORITIES.indexOf(alarm.priority);
 const raised = (alarm: Alarm): number => (alarm.raised_at ? Date.parse(alarm.raised_at) : 0);
-const waiting = (alarm: Alarm): number => (alarm.state === "unacknowledged" ? 0 : 1);
+/** Nobody has acknowledged it; first what is still active, then what has returned to normal meanwhile. */
+const waiting = (alarm: Alarm): number => ["unacknowledged", "returned"].indexOf(alarm.state) + 1 || 3;
 
 /** By priority, then what still waits for somebody, then newest first. */
 export function sortAlarms(alarms: readonly Alarm[]): Alarm[] {
@@ -59,7 +60,7 @@ export interface BannerNews {
 
 /** The most urgent unacknowledged alarm, how many there are, and the newest. Null when there is none. */
 export function bannerNews(alarms: readonly Alarm[]): BannerNews | null {
-  const waitingNow = sortAlarms(alarms.filter((a) => a.state === "unacknowledged"));
+  const waitingNow = sortAlarms(alarms.filter((a) => waiting(a) < 3));
   const top = waitingNow[0];
   if (!top) return null;
   const newest = waitingNow.reduce((a, b) => (raised(b) > raised(a) ? b : a));

@@ -1,7 +1,8 @@
 """Readings to Parquet columns and back, bit for bit.
 
-A value is kept as `mantissa` where mantissa / 10**scale is the very same float64 (scale is chosen per signal and
-file), else in `real32` where float32 is the same number, else in `real64`. Exactly one of the three is not null.
+A value is kept as `mantissa` where mantissa / POWERS[scale], a power of ten or two, is the very same float64 (scale is
+chosen per signal and file), else in `real32` where float32 is the same number, else in `real64`. Exactly one of the
+three is not null.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ NO_SCALE: Final = -1
 MAX_SCALE: Final = 9
 TIME: Final = pa.timestamp("us", tz="UTC")
 _MILLISECONDS: Final = pa.timestamp("ms", tz="UTC")
-POWERS: Final = np.append(10.0 ** np.arange(MAX_SCALE + 1), 1.0)  # [-1] is what NO_SCALE finds
+# Scale 0-9 is 10**scale, 10-69 is 2**(scale - 9); [-1] is what NO_SCALE finds.
+POWERS: Final = np.concatenate((10.0 ** np.arange(MAX_SCALE + 1), 2.0 ** np.arange(1, 61), [1.0]))
+_LAST_SCALE: Final = len(POWERS) - 2
 _SAMPLES: Final = 8
 _ENOUGH: Final = 0.9
 _EXACT: Final = float(1 << 53)
@@ -75,22 +78,40 @@ def layout(shape: Shape) -> Layout:
 
 
 def choose(value: NDArray[np.float64], count: Rows) -> NDArray[np.int8]:
-    """The decimal scale of each signal's run of `value`, NO_SCALE where none serves nine rows in ten."""
+    """The scale of each signal's run of `value`, from a sample of it: the smallest decimal that serves, else a
+    binary one if its whole numbers take less room than reals, else NO_SCALE."""
     first = np.cumsum(count) - count
     picks = first[:, None] + count[:, None] * np.arange(_SAMPLES) // _SAMPLES
     sample = value[picks]
-    scale = np.full(len(count), NO_SCALE, np.int8)
+    after = np.minimum(picks + 1, (first + count - 1)[:, None])
+    scale = _binary(sample, value[after])
     for candidate in range(MAX_SCALE, -1, -1):
         fits = _same(sample, POWERS[candidate])[1] | np.isnan(sample)
         scale[fits.mean(axis=1) >= 0.75] = candidate
     return scale
 
 
+def _binary(sample: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Scale by which each row of `sample` becomes whole, NO_SCALE where that is dearer than the reals.
+
+    `after`: the readings that follow, as what is stored is the difference."""
+    with np.errstate(all="ignore"):
+        fraction, exponent = np.frexp(np.where(np.isfinite(sample), sample, 0.0))
+        digits = np.abs(fraction * _EXACT).astype(np.int64)
+        lowest = (digits & -digits).astype(np.float64)  # the lowest set bit
+        power = np.where(digits > 0, 53 - exponent - np.log2(np.where(digits > 0, lowest, 1.0)), 0).max(axis=1)
+        single = (sample.astype(np.float32) == sample).all(axis=1)
+        # 32 differences span about twice the greatest of eight.
+        bits = np.log2(np.nanmax(np.abs(after - sample), axis=1, initial=0.0)) + power + 1.2
+        serves = (power >= 1) & (power + MAX_SCALE <= _LAST_SCALE) & (bits < np.where(single, 24, 60))
+    return np.where(serves, power + MAX_SCALE, NO_SCALE).astype(np.int8)
+
+
 def encode(series: Series, count: Rows, shape: Shape | None = None) -> tuple[Piece, Shape]:
     """The rows as one piece of a segment file, and its shape. `count`: rows of each signal in turn.
 
     `shape` None = as the rows need; not wide = mantissas of more than 32 bits go to the real columns."""
-    value = series.value
+    value = np.ascontiguousarray(series.value)
     with np.errstate(all="ignore"):
         scale = choose(value, count)
         power = np.repeat(POWERS[scale], count)
@@ -174,15 +195,17 @@ def _raise_scales(
 ) -> tuple[NDArray[np.int8], Mask, NDArray[np.float64]]:
     """Where the sample misled, try the next scales on that signal's rows until nine in ten fit or none is left."""
     first = np.cumsum(count) - count
-    while True:
+    for attempt in range(MAX_SCALE + 1):
         tolerable = fits | np.isnan(value)
         poor = (np.add.reduceat(tolerable, first, dtype=np.int64) < _ENOUGH * count) & (scale != NO_SCALE)
         if not poor.any():
-            return scale, fits, mantissa
+            break
         scale = scale.copy()
-        scale[poor] = np.where(scale[poor] < MAX_SCALE, scale[poor] + 1, NO_SCALE)
+        last = (scale == MAX_SCALE) | (scale == _LAST_SCALE) | (attempt == MAX_SCALE)
+        scale[poor] = np.where(last, NO_SCALE, scale + 1)[poor]
         rows = np.repeat(poor, count)
         mantissa[rows], fits[rows] = _same(value[rows], np.repeat(POWERS[scale[poor]], count[poor]))
+    return scale, fits, mantissa
 
 
 def nullable(values: NDArray[Any], valid: Mask) -> pa.Array:

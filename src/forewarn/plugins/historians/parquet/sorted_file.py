@@ -112,7 +112,7 @@ class SortedFileWriter:
     def __init__(self, path: Path, layout: Layout) -> None:
         self._path, self._layout = path, layout
         self._temporary = path.with_name(path.name + ".tmp")
-        self._pieces: list[Piece] = []
+        self._signals: list[tuple[Keys, Rows, NDArray[np.int8]]] = []
         self._group_rows: list[int] = []
         self._group_flags: list[int] = []
         _make_directory(path.parent)
@@ -136,15 +136,17 @@ class SortedFileWriter:
             self._writer.write_table(part, row_group_size=step)
             self._group_rows.append(part.num_rows)
             self._group_flags.append(sum(1 << b for b, mask in enumerate(piece.masks) if mask[rows].any()))
-        self._pieces.append(Piece(piece.table.slice(0, 0), piece.signal, piece.count, piece.scale))
+        # Not the table: a file of any size is written in the memory of one piece.
+        self._signals.append((piece.signal, piece.count, piece.scale))
 
     def finish(self) -> Written:
-        signal = np.concatenate([p.signal for p in self._pieces])
-        first = np.concatenate(([0], np.cumsum(np.concatenate([p.count for p in self._pieces]))))
+        signals, counts, scales = zip(*self._signals, strict=True)
+        signal = np.concatenate(signals)
+        first = np.concatenate(([0], np.cumsum(np.concatenate(counts))))
         index = SignalIndex(
             signal,
             first,
-            np.concatenate([p.scale for p in self._pieces]),
+            np.concatenate(scales),
             np.concatenate(([0], np.cumsum(self._group_rows))),
             np.array(self._group_flags, np.uint8),
         )

@@ -25,7 +25,6 @@ export function AlarmBanner() {
   return (
     <Link
       to="/alarms"
-      search={{ state: "unacknowledged" }}
       className={classes.banner}
       data-tone={toneOf(top.priority)}
       data-testid="alarm-banner"

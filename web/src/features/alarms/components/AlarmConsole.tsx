@@ -51,6 +51,7 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
     return shown.filter((alarm) => alarm.id === focused);
   };
   const perform = (verb: Verb): void => {
+    if (dialog || openId) return;
     const chosen = targets();
     const ids = chosen.map((alarm) => alarm.id);
     if (!ids.length) return;

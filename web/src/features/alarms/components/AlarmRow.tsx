@@ -4,7 +4,7 @@ import { memo } from "react";
 import type { Alarm } from "@/api/types";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatDuration, formatTime, formatValue, secondsSince, sentence } from "@/ui/format";
+import { formatDuration, formatTime, formatUnit, formatValue, secondsSince, sentence } from "@/ui/format";
 import classes from "./AlarmRow.module.css";
 
 interface AlarmRowProps {
@@ -52,7 +52,7 @@ export const AlarmRow = memo(function AlarmRow({ alarm, selected, onSelect, onOp
         <StateWord alarm={alarm} />
       </span>
       <span className={`${classes.value} num`}>
-        {alarm.value === null ? "–" : `${formatValue(alarm.value)} ${alarm.unit}`}
+        {alarm.value === null ? "–" : `${formatValue(alarm.value)} ${formatUnit(alarm.unit)}`}
       </span>
       <RaisedAge at={alarm.raised_at} />
       <span className={`${classes.times} num`}>{alarm.occurrences > 1 ? `${alarm.occurrences} times` : "once"}</span>
@@ -85,6 +85,13 @@ export function StateWord({ alarm }: { alarm: Alarm }) {
     return (
       <span>
         Shelved <span className="muted num">{left === null ? "" : `${formatDuration(-left)} left`}</span>
+      </span>
+    );
+  }
+  if (alarm.state === "returned") {
+    return (
+      <span>
+        Returned <span className="muted">{alarm.latched ? "latched, reset it" : "not acknowledged"}</span>
       </span>
     );
   }

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { Alarm } from "@/api/types";
 import { Empty, ErrorPanel, Rows } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
-import { formatDuration, formatTime, formatValue, sentence } from "@/ui/format";
+import { formatDuration, formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
 import { journalQuery } from "../api/alarms";
 import classes from "./JournalDrawer.module.css";
 
@@ -40,7 +40,7 @@ function Content({ alarm }: { alarm: Alarm }) {
         </dd>
         <dt>Limit</dt>
         <dd className="num">
-          {sentence(alarm.condition)} {formatValue(alarm.threshold)} {alarm.unit}
+          {sentence(alarm.condition)} {formatValue(alarm.threshold)} {formatUnit(alarm.unit)}
         </dd>
         <dt>Cause</dt>
         <dd>{alarm.cause || "–"}</dd>
@@ -64,7 +64,7 @@ function Content({ alarm }: { alarm: Alarm }) {
               <div className={`${classes.line} num`}>
                 {formatTime(event.at)}
                 {event.by ? ` by ${event.by}` : ""}
-                {event.value === null ? "" : `, at ${formatValue(event.value)} ${alarm.unit}`}
+                {event.value === null ? "" : `, at ${formatValue(event.value)} ${formatUnit(alarm.unit)}`}
               </div>
               {event.comment ? <div>{event.comment}</div> : null}
             </Timeline.Item>

@@ -1,7 +1,8 @@
 import { Table } from "@mantine/core";
 import type { AssetDetail, SignalInfo } from "@/api/types";
 import { Panel } from "@/ui/components/Panel";
-import { formatTime, formatValue, sentence } from "@/ui/format";
+import { ScrollBox } from "@/ui/components/ScrollBox";
+import { formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
 import classes from "./AssetDetails.module.css";
 
 const LIMIT_NAMES = [
@@ -44,7 +45,7 @@ export function AssetDetails({ asset }: { asset: AssetDetail }) {
       </Panel>
       <div className={classes.wide}>
         <Panel title="Signals" flush>
-          <Table.ScrollContainer minWidth={760}>
+          <ScrollBox label="Signals" minWidth={760}>
             <Table className={classes.table} verticalSpacing={6} horizontalSpacing={14}>
               <Table.Thead>
                 <Table.Tr>
@@ -61,7 +62,7 @@ export function AssetDetails({ asset }: { asset: AssetDetail }) {
                 ))}
               </Table.Tbody>
             </Table>
-          </Table.ScrollContainer>
+          </ScrollBox>
         </Panel>
       </div>
     </div>
@@ -76,7 +77,7 @@ function SignalRow({ signal }: { signal: SignalInfo }) {
   return (
     <Table.Tr>
       <Table.Td>
-        <strong>{signal.name}</strong>
+        <strong>{sentence(signal.name)}</strong>
         <div className="muted">{signal.id}</div>
       </Table.Td>
       <Table.Td>{sentence(signal.kind)}</Table.Td>
@@ -88,7 +89,7 @@ function SignalRow({ signal }: { signal: SignalInfo }) {
       </Table.Td>
       <Table.Td className="num">{limits.join(", ") || "–"}</Table.Td>
       <Table.Td className="num">
-        {formatValue(signal.latest?.value)} {signal.unit}
+        {formatValue(signal.latest?.value)} {formatUnit(signal.unit)}
       </Table.Td>
       <Table.Td>{signal.latest?.quality_name ?? "no data"}</Table.Td>
       <Table.Td className="num">{formatTime(signal.latest?.time)}</Table.Td>

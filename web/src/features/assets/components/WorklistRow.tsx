@@ -5,7 +5,7 @@ import type { AssetSummary, SignalSeries } from "@/api/types";
 import { Sparkline } from "@/charts/Sparkline";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatDuration, formatValue, secondsSince } from "@/ui/format";
+import { formatDuration, formatUnit, formatValue, secondsSince, sentence } from "@/ui/format";
 import classes from "./Worklist.module.css";
 
 interface RowProps {
@@ -67,9 +67,9 @@ function Headline({ asset }: { asset: AssetSummary }) {
   return (
     <span className={classes.headline}>
       <span className={`${classes.value} num`}>
-        {value === null ? "bad data" : formatValue(value)} <span className={classes.unit}>{headline.unit}</span>
+        {value === null ? "bad data" : formatValue(value)} <span className={classes.unit}>{formatUnit(headline.unit)}</span>
       </span>
-      <span className={classes.signal}>{headline.name}</span>
+      <span className={classes.signal}>{sentence(headline.name)}</span>
     </span>
   );
 }

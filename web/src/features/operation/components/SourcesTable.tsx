@@ -1,6 +1,7 @@
 import { Table } from "@mantine/core";
 import type { Source } from "@/api/types";
 import { Empty, Panel } from "@/ui/components/Panel";
+import { ScrollBox } from "@/ui/components/ScrollBox";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
 import { formatCount, formatDuration, formatValue, sentence } from "@/ui/format";
@@ -28,7 +29,7 @@ export function SourcesTable({ sources, readAt }: SourcesTableProps) {
       {sources.length === 0 ? (
         <Empty title="No source is configured">Name one in the plant file, or push readings over HTTP.</Empty>
       ) : (
-        <Table.ScrollContainer minWidth={720}>
+        <ScrollBox label="Sources" minWidth={720}>
           <Table verticalSpacing={7} horizontalSpacing={14} fz={13}>
             <Table.Thead>
               <Table.Tr>
@@ -48,7 +49,7 @@ export function SourcesTable({ sources, readAt }: SourcesTableProps) {
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </ScrollBox>
       )}
     </Panel>
   );

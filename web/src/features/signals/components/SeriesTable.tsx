@@ -1,31 +1,36 @@
 import { Table } from "@mantine/core";
 import type { SignalInfo } from "@/api/types";
 import type { Trace } from "@/charts/trace";
-import { formatTime, formatValue } from "@/ui/format";
+import { ScrollBox } from "@/ui/components/ScrollBox";
+import { useNow } from "@/ui/clock";
+import { formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
 import { bucketRows } from "../buckets";
 
 interface SeriesTableProps {
   signals: readonly SignalInfo[];
   traces: ReadonlyMap<string, Trace>;
-  window: { from: number; to: number };
+  windowOf: () => { from: number; to: number };
 }
 
 const ROWS = 30;
+const REFRESH_MS = 2_000;
 
 /** The charts as numbers: mean good value in each thirtieth of the window. */
-export function SeriesTable({ signals, traces, window }: SeriesTableProps) {
+export function SeriesTable({ signals, traces, windowOf }: SeriesTableProps) {
+  useNow(REFRESH_MS);
+  const { from, to } = windowOf();
   const shown = signals.flatMap((signal) => {
     const trace = traces.get(signal.id);
     return trace ? [{ signal, trace }] : [];
   });
   const rows = bucketRows(
     shown.map((s) => s.trace),
-    window.from,
-    window.to,
+    from,
+    to,
     ROWS,
   );
   return (
-    <Table.ScrollContainer minWidth={Math.max(300, 110 + shown.length * 110)}>
+    <ScrollBox label="Readings as a table" minWidth={Math.max(300, 110 + shown.length * 110)}>
       <Table verticalSpacing={4} horizontalSpacing={14} fz={13} stickyHeader>
         <Table.Caption>Mean of good readings from each time on; “bad” marks spans with bad or missing data.</Table.Caption>
         <Table.Thead>
@@ -33,7 +38,7 @@ export function SeriesTable({ signals, traces, window }: SeriesTableProps) {
             <Table.Th>From</Table.Th>
             {shown.map(({ signal }) => (
               <Table.Th key={signal.id} ta="right">
-                {signal.name} <span className="muted">{signal.unit}</span>
+                {sentence(signal.name)} <span className="muted">{formatUnit(signal.unit)}</span>
               </Table.Th>
             ))}
           </Table.Tr>
@@ -54,6 +59,6 @@ export function SeriesTable({ signals, traces, window }: SeriesTableProps) {
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </ScrollBox>
   );
 }

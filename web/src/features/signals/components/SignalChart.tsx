@@ -3,7 +3,7 @@ import { useLatest } from "@/api/latest";
 import type { SignalInfo } from "@/api/types";
 import type { Mark } from "@/charts/overlays";
 import { type CursorReading, TimeChart } from "@/charts/time-chart";
-import { formatTime, formatValue } from "@/ui/format";
+import { formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
 import type { Trend } from "../use-trend";
 import { judgeValue } from "../judge-value";
 import classes from "./SignalChart.module.css";
@@ -32,7 +32,7 @@ export function SignalChart({ signal, trend, marks }: SignalChartProps) {
       group,
       height: HEIGHT,
       gapMs: () => Math.max((SILENT_READINGS * 1000) / Math.max(signal.rate_hz, 0.001), feed.thinnedMs * 6),
-      onCursor: (reading) => showReading(readout.current, reading, signal.unit),
+      onCursor: (reading) => showReading(readout.current, reading, formatUnit(signal.unit)),
     });
     chartOf.set(signal.id, chart);
     const stop = watch(root.current, chart);
@@ -47,10 +47,10 @@ export function SignalChart({ signal, trend, marks }: SignalChartProps) {
   useEffect(() => chartOf.get(signal.id)?.setMarks(marks), [chartOf, signal.id, marks]);
 
   return (
-    <article className={classes.row} aria-label={signal.name} data-signal={signal.id}>
+    <article className={classes.row} aria-label={sentence(signal.name)} data-signal={signal.id}>
       <LatestValue signal={signal} />
       <div className={classes.plot}>
-        <div ref={root} role="img" aria-label={`${signal.name} over time; the table holds the same numbers`} />
+        <div ref={root} role="img" aria-label={`${sentence(signal.name)} over time; the table holds the same numbers`} />
         <div ref={readout} className={`${classes.readout} num`} aria-hidden="true" />
       </div>
     </article>
@@ -65,10 +65,10 @@ function LatestValue({ signal }: { signal: SignalInfo }) {
   const { word, tone } = judgeValue(value, quality, signal.limits);
   return (
     <div className={classes.latest}>
-      <h3 className={classes.name}>{signal.name}</h3>
+      <h3 className={classes.name}>{sentence(signal.name)}</h3>
       <div className={classes.value}>
         <span className={`${classes.figure} num`}>{formatValue(value)}</span>
-        <span className={classes.unit}>{signal.unit}</span>
+        <span className={classes.unit}>{formatUnit(signal.unit)}</span>
       </div>
       <div className={`${classes.state} c-${tone}`} data-quiet={tone === "quiet" || undefined}>
         {word}

@@ -66,7 +66,7 @@ export function TrendPanel({ signals, marksOf, search, onSearch }: TrendPanelPro
         feed.status === "loading" ? (
           <Rows count={8} height={24} />
         ) : (
-          <SeriesTable signals={shown} traces={feed.traces} window={feed.window()} />
+          <SeriesTable signals={shown} traces={feed.traces} windowOf={() => feed.window()} />
         )
       ) : (
         shown.map((signal) => (

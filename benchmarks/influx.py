@@ -1,0 +1,94 @@
+"""InfluxDB 1.x (Debian's package) on loopback, as the comparison needs it."""
+
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONFIG = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  index-version = "tsi1"
+  max-series-per-database = 0
+  query-log-enabled = false
+[http]
+  bind-address = "127.0.0.1:{port}"
+  log-enabled = false
+  max-body-size = 0
+[monitor]
+  store-enabled = false
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Influx:
+    """One keep-alive connection: write line protocol, ask InfluxQL."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        self.folder = folder
+
+    def write(self, body: bytes) -> None:
+        self._http.request("POST", "/write?db=bench&precision=s", body)
+        answer = self._http.getresponse()
+        text = answer.read()
+        if answer.status != http.client.NO_CONTENT:
+            raise RuntimeError(text.decode())
+
+    def ask(self, query: str) -> int:
+        """Rows of the answer, over all series."""
+        form = urllib.parse.urlencode({"db": "bench", "q": query, "epoch": "s"})
+        self._http.request("POST", "/query", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        result = json.loads(self._http.getresponse().read())["results"][0]
+        if "error" in result:
+            raise RuntimeError(result["error"])
+        return sum(len(series["values"]) for series in result.get("series", []))
+
+    def bytes_at_rest(self) -> int:
+        return sum(f.stat().st_size for part in ("data", "wal") for f in (self.folder / part).rglob("*") if f.is_file())
+
+
+@contextmanager
+def influxdb(folder: Path) -> Iterator[Influx]:
+    """Raises SystemExit with the remedy when it is not installed."""
+    program = shutil.which("influxd")
+    if program is None:
+        raise SystemExit("InfluxDB is not installed. On Debian: apt-get install influxdb (the service need not run)")
+    port = free_port()
+    config = folder / "influxdb.conf"
+    config.write_text(CONFIG.format(folder=folder, port=port, rpc=free_port()))
+    with (folder / "influxdb.log").open("wb") as log:
+        process = subprocess.Popen([program, "-config", str(config)], stdout=log, stderr=log)
+        try:
+            yield _ready(port, folder)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _ready(port: int, folder: Path) -> Influx:
+    for _ in range(200):
+        time.sleep(0.1)
+        try:
+            influx = Influx(port, folder)
+            influx.ask("CREATE DATABASE bench")
+        except OSError:
+            continue
+        return influx
+    raise SystemExit(f"InfluxDB did not start; its log is {folder / 'influxdb.log'}")

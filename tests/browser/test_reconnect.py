@@ -1,0 +1,29 @@
+"""The connection is cut while readings go on; when it is back, the page fills the gap before it goes on."""
+
+import re
+
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Wire
+
+HOLES = """() => [...document.querySelectorAll('tbody tr')].slice(2, 12).filter(
+  row => [...row.querySelectorAll('td')].every(cell => cell.textContent.trim().endsWith('–'))).length"""
+
+
+def test_reconnect_fills_the_gap(browser: Browser, wire: Wire, machine: str) -> None:
+    context = browser.new_context(base_url=wire.url, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    asked: list[str] = []
+    page.goto(f"/assets/{machine}?range=60s&view=table")
+    age = page.get_by_test_id("data-age")
+    expect(age).to_contain_text("live,", timeout=30_000)
+    page.wait_for_function(f"() => document.querySelectorAll('tbody tr').length === 30 && ({HOLES})() === 0")
+    page.on("request", lambda request: asked.append(request.url))
+    wire.cut()
+    expect(age).to_contain_text(re.compile(r"reconnecting, data \d"), timeout=30_000)
+    page.wait_for_function(f"() => ({HOLES})() >= 3", timeout=40_000)
+    wire.mend()
+    expect(age).to_contain_text("live,", timeout=30_000)
+    page.wait_for_function(f"() => ({HOLES})() === 0", timeout=30_000)
+    assert any("/api/v1/series?" in url for url in asked)
+    context.close()
