@@ -8,11 +8,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from tests.plugins.batch_logs.batches import batch, same
 
 from forewarn.contracts.batch_log import Appended, BatchLog
 from forewarn.domain.readings import ReadingBatch
 from forewarn.plugins.batch_logs.sqlite_spool import BATCH_LOG
+from tests.plugins.batch_logs.batches import batch, same
 
 LOGS = {"sqlite_spool": BATCH_LOG}
 GATEWAYS = st.sampled_from(["a", "b"])

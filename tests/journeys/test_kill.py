@@ -102,7 +102,9 @@ def _kill_under_load(tmp_path: Path, times: int) -> None:
         params={"start": "2025-10-01T00:00:00Z", "end": "2026-01-01T00:00:00Z", "aggregation": "1h"},
     )
     assert counted.status_code == 200, counted.text
-    assert sum(point["count"] for point in counted.json()["data"]) == len(stored_at), "the rollups count otherwise than raw"
+    assert sum(point["count"] for point in counted.json()["data"]) == len(stored_at), (
+        "the rollups count otherwise than raw"
+    )
     assert site.stop() == 0
 
 

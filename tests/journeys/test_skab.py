@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,7 +23,8 @@ CHANNELS = {
     "Voltage": ("voltage", "V"),
     "Volume Flow RateRMS": ("flow", "l/min"),
 }
-FILES = ("valve1/0", "valve1/6", "valve2/1", "other/6", "other/12")
+# Measured when this was written: 28 of 34. Fewer than this and the detectors have become worse.
+FOUND_AT_LEAST = 25
 
 
 def _skab() -> pa.Table:
@@ -46,29 +48,39 @@ def _plant(names: tuple[str, ...]) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_findings_lie_in_the_labelled_spans(tmp_path: Path) -> None:
     table = _skab()
+    names = tuple(sorted(set(table["file"].to_pylist())))
     plant = tmp_path / "plant.toml"
-    plant.write_text(_plant(FILES))
+    plant.write_text(_plant(names))
     site = SiteProcess(tmp_path / "site", FOREWARN_LOG_LEVEL="warning")
     site.apply(plant)
     site.start()
-    missed, early = [], []
-    for name in FILES:
-        rows = table.filter(pc.equal(table["file"], name)).sort_by("datetime")
-        recording = tmp_path / f"{_asset(name)}.parquet"
-        pq.write_table(rows.select(["datetime", *CHANNELS]), recording)
-        sent = site.run("replay", str(recording), "--asset", _asset(name), "--speed", "0", "--url", site.url)
-        assert sent.returncode == 0, sent.stdout + sent.stderr
-        assert f"{rows.num_rows * len(CHANNELS)} accepted" in sent.stdout
-        answer = site.http.get("/api/v1/anomalies", params={"asset_id": _asset(name), "limit": 1000})
-        found = [from_rfc3339(anomaly["detected_at"]) for anomaly in answer.json()["anomalies"]]
-        time = rows["datetime"].cast(pa.timestamp("us")).cast("int64").to_numpy()
-        label = time[rows["anomaly"].to_numpy() == 1]
-        if not any(label[0] <= at <= label[-1] for at in found):
-            missed.append(name)
-        if any(at <= time[WARM_UP - 1] for at in found):
+    found, early = [], []
+    for name in names:
+        spans, time, label = _findings(site, table, name, tmp_path)
+        if any(first <= label[-1] and last >= label[0] for first, last in spans):
+            found.append(name)
+        if any(first <= time[WARM_UP - 1] for first, _ in spans):
             early.append(name)
     assert site.stop() == 0
-    assert not missed, f"no finding inside the labelled span of {missed}"
     assert not early, f"a finding in the first {WARM_UP} points of {early}"
+    assert len(found) >= FOUND_AT_LEAST, f"findings in the labelled span of only {len(found)} of {len(names)}"
+
+
+def _findings(
+    site: SiteProcess, table: pa.Table, name: str, folder: Path
+) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+    """(first, last) of each finding of one replayed file; all times; the labelled times."""
+    rows = table.filter(pc.equal(table["file"], name)).sort_by("datetime")
+    recording = folder / f"{_asset(name)}.parquet"
+    pq.write_table(rows.select(["datetime", *CHANNELS]), recording)
+    sent = site.run("replay", str(recording), "--asset", _asset(name), "--speed", "0", "--url", site.url)
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert f"{rows.num_rows * len(CHANNELS)} accepted" in sent.stdout
+    answer = site.http.get("/api/v1/anomalies", params={"asset_id": _asset(name), "limit": 1000})
+    anomalies = answer.json()["anomalies"]
+    spans = [(from_rfc3339(a["detected_at"]), from_rfc3339(a["last_at"])) for a in anomalies]
+    time = rows["datetime"].cast(pa.timestamp("us")).cast("int64").to_numpy()
+    return spans, time, time[rows["anomaly"].to_numpy() == 1]

@@ -63,8 +63,15 @@ def test_between_calm_and_limit_it_lasts_and_no_opinion_is_calm() -> None:
 def test_a_long_silence_ends_it_and_a_new_one_begins() -> None:
     one = tracker(off_s=3.0)
     one.track(*batch([0.9]))
-    told = one.track(*batch([0.8, 0.8], 60))
-    assert [seconds(e) for e in told] == [(0, 0, 0), (60, 61, None)]
+    told = one.track(*batch([0.8, 0.8], 300))
+    assert [seconds(e) for e in told] == [(0, 0, 0), (300, 301, None)]
+
+
+def test_readings_slower_than_the_off_delay_are_one_episode() -> None:
+    one = tracker(off_s=3.0)
+    for second in (0, 60, 120):
+        one.track(*batch([0.9], second))
+    assert [seconds(e) for e in one.standing()] == [(0, 120, None)]
 
 
 def test_a_lasting_episode_is_told_when_it_rises_and_once_a_minute() -> None:

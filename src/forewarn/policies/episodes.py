@@ -1,9 +1,9 @@
 """Hysteresis: aligned scores become episodes with a beginning, a peak and an end.
 
 A spell begins with the first reading over OPEN_ABOVE and is over when readings have stayed below CALM_BELOW for
-`off_s`, or when there was none for `gap_s`. A spell becomes an episode when at least `k` of the last `n` readings, and `on_s` seconds since
-its first, are over OPEN_ABOVE. No opinion (NaN) counts as calm. All times are source times, so the same
-readings open and close the same episodes however they are cut into batches.
+`off_s`, or when there was none for `gap_s`. A spell becomes an episode when at least `k` of the last `n`
+readings, and `on_s` seconds since its first, are over OPEN_ABOVE. No opinion (NaN) counts as calm. All times
+are source times, so the same readings open and close the same episodes however they are cut into batches.
 """
 
 from collections.abc import Sequence
