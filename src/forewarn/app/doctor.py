@@ -18,7 +18,7 @@ from forewarn.domain.assets import SourceConfig
 from forewarn.domain.errors import ConfigurationError
 
 GIB = 1 << 30
-LIBRARIES = ("numpy", "pyarrow", "duckdb", "msgspec", "fastapi", "uvicorn", "sqlalchemy", "asyncua", "pymodbus")
+LIBRARIES = ("numpy", "pyarrow", "msgspec", "fastapi", "uvicorn", "sqlalchemy", "asyncua", "pymodbus")
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
