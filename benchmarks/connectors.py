@@ -19,12 +19,12 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from numpy.typing import NDArray
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.peers.processes import free_port, nats_mqtt, python_peer
 
 from forewarn.contracts.connector import Connector, SourceRequest
 from forewarn.domain.assets import Signal
 from forewarn.plugins.connectors import modbus, mqtt
 from forewarn.plugins.connectors.opcua.publish import decode_publish
+from tests.peers.processes import free_port, nats_mqtt, python_peer
 
 SCALE = 0.2 if "--quick" in sys.argv else 1.0
 STAMP = ua.DateTime(2026, 1, 31)

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+
 from tests.api.site import Site, open_parts, serving
 
 

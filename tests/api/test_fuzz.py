@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import formats
-from tests.api.site import Site
 
 from forewarn.api.telemetry_arrow import MEDIA_TYPE
+from tests.api.site import Site
 
 _ENDLESS = "/api/v1/live"
 _EXAMPLES = 15

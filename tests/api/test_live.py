@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.api.event_stream import EventStream
-from tests.api.site import Site, open_parts, serving
 
 from forewarn.api.live import Filter, Listener, LiveBroadcaster
 from forewarn.domain.readings import ReadingBatch
 from forewarn.policies import alarm_lifecycle
+from tests.api.event_stream import EventStream
+from tests.api.site import Site, open_parts, serving
 
 
 @pytest.fixture

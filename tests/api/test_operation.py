@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.api.site import Site, open_parts, serving
 
 from forewarn.domain.errors import StorageFailed
+from tests.api.site import Site, open_parts, serving
 
 
 def test_sources_list_pushing_gateways(site: Site) -> None:

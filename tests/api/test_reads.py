@@ -7,11 +7,11 @@ import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.api.site import Site
 
 from forewarn.contracts.alarm_store import Transition
 from forewarn.domain.findings import Finding, Severity
 from forewarn.policies import alarm_lifecycle
+from tests.api.site import Site
 
 NOW_MS = int(time.time() * 1000)
 START_MS = NOW_MS - 600_000

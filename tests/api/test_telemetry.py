@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import zstandard
-from tests.api.site import Site, open_parts, serving
 
 from forewarn.contracts.batch_log import Appended
 from forewarn.contracts.door import Submission
 from forewarn.domain.errors import BatchLogFull, StorageFailed
 from forewarn.domain.readings import ReadingBatch
+from tests.api.site import Site, open_parts, serving
 
 URL = "/api/v1/telemetry/batch"
 _clock = [int(time.time() * 1000) - 3_600_000]

@@ -4,9 +4,9 @@ import re
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from forewarn.app.cli import app
 from typer.main import get_command
 
+from forewarn.app.cli import app
 from forewarn.app.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres_server import postgres_server
 
 from forewarn.catalog import Catalog, open_catalog
+from tests.postgres_server import postgres_server
 
 __all__ = ["postgres_server"]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
-from tests.catalog.plants import plant, rule
 
 from forewarn.catalog import Catalog, open_catalog
 from forewarn.catalog.engine import Database, catalog_url, create_catalog_engine
 from forewarn.catalog.tables import alarms, anomalies
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Priority
 from forewarn.domain.errors import Conflict, InvalidInput, NotFound
+from tests.catalog.plants import plant, rule
 
 KEY = ("p1", "vibration-high")
 

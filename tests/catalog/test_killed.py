@@ -4,9 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.catalog.plants import plant, rule
-
 from forewarn.catalog import Catalog, open_catalog
+from tests.catalog.plants import plant, rule
 
 KEY = ("p1", "vibration-high")
 ROOT = Path(__file__).parents[2]

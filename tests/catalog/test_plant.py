@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.catalog.plants import PATH, asset, plant, rule, rules, signal
 
 from forewarn.catalog import Catalog, open_catalog
 from forewarn.domain.alarms import AlarmRule, AlarmState, AlarmStatus
 from forewarn.domain.assets import AssetStatus, Change, Limits, Plant
 from forewarn.domain.errors import InvalidInput, NotFound
+from tests.catalog.plants import PATH, asset, plant, rule, rules, signal
 
 
 def test_what_was_applied_comes_back(catalog: Catalog) -> None:

@@ -4,14 +4,14 @@ import asyncio
 
 import numpy as np
 import pytest
-from tests.gateway.scripted import MemoryDoor, Started, signal, source
-from tests.peers.processes import free_port, node_peer
-from tests.plugins.connectors.recording import eventually
 
 from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.gateway.runner import SourceRunner
 from forewarn.plugins.connectors import modbus, mqtt, opcua
+from tests.gateway.scripted import MemoryDoor, Started, signal, source
+from tests.peers.processes import free_port, node_peer
+from tests.plugins.connectors.recording import eventually
 
 CONNECTORS = {module.CONNECTOR.name: module.CONNECTOR for module in (opcua, modbus, mqtt)}
 SPEED = "ns=1;s=pump.speed"

@@ -5,8 +5,6 @@ import math
 from dataclasses import replace
 
 import pytest
-from tests.gateway.scripted import MemoryDoor, ScriptedConnector, Started, signal, source
-from tests.plugins.connectors.recording import eventually
 
 from forewarn.domain.assets import Limits
 from forewarn.domain.errors import BatchLogFull, ConfigurationError, SourceUnreachable, StorageFailed
@@ -14,6 +12,8 @@ from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.gateway.runner import SourceRunner
 from forewarn.kit.retry import Backoff
+from tests.gateway.scripted import MemoryDoor, ScriptedConnector, Started, signal, source
+from tests.plugins.connectors.recording import eventually
 
 QUICK = Backoff(first_s=0.01, cap_s=0.05)
 FUTURE = 4_000_000_000_000_000

@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from tests.site_process import SiteProcess
 
 PLANT = """

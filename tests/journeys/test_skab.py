@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from tests.site_process import SiteProcess
 
 from forewarn.kit.clock import from_rfc3339
+from tests.site_process import SiteProcess
 
 WARM_UP = 400
 CHANNELS = {

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from tests.pipeline.plant import NOW, SmallPlant, readings
 
 from forewarn.contracts.batch_log import Appended, LogDepth
 from forewarn.domain.errors import BatchLogFull, StorageFailed
@@ -19,6 +18,7 @@ from forewarn.domain.series import Series
 from forewarn.domain.verdicts import REASONS, Reason, Verdict
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
+from tests.pipeline.plant import NOW, SmallPlant, readings
 
 
 class MoodyLog:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.pipeline.pump import HEAT, PUMP, SECOND, START, Road, View, pump_catalog, told
 
 from forewarn.catalog import Catalog
 from forewarn.domain.alarms import AlarmState
@@ -13,6 +12,7 @@ from forewarn.domain.findings import Finding, Severity
 from forewarn.pipeline.judge import JudgeStage
 from forewarn.policies import alarm_lifecycle as machine
 from forewarn.policies.rules import default_rules
+from tests.pipeline.pump import HEAT, PUMP, SECOND, START, Road, View, pump_catalog, told
 
 HIGH = ("p1", "t.high")
 

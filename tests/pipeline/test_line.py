@@ -9,7 +9,6 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from tests.pipeline.plant import readings
 
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.errors import ConfigurationError
@@ -17,6 +16,7 @@ from forewarn.domain.findings import Finding, Severity
 from forewarn.pipeline.line import Line, RoutedOffsets, coalesce
 from forewarn.pipeline.publish import VolatileOffsets
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
+from tests.pipeline.plant import readings
 
 
 class Shelf:

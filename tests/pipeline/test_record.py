@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.pipeline.plant import readings
-
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.findings import Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.pipeline.publish import PublishStage
 from forewarn.pipeline.record import RecordStage, WatermarkOffsets
+from tests.pipeline.plant import readings
 
 
 @dataclass

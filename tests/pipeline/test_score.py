@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.pipeline.pump import HEAT, PUMP, SECOND, START, Road, View, pump_catalog
 
 from forewarn.catalog import Catalog
 from forewarn.contracts.anomaly_store import AnomalyQuery
@@ -18,6 +17,7 @@ from forewarn.plugins.detectors.limits import Limits
 from forewarn.plugins.detectors.rate_of_change import RateOfChange
 from forewarn.plugins.detectors.robust_z import RobustZ
 from forewarn.plugins.historians.parquet import ParquetHistorian
+from tests.pipeline.pump import HEAT, PUMP, SECOND, START, Road, View, pump_catalog
 
 
 @pytest.fixture

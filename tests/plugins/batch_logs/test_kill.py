@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.plugins.batch_logs.batches import batch, same
-
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
+from tests.plugins.batch_logs.batches import batch, same
 
 ROOT = Path(__file__).parents[3]
 WRITER = """

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.plugins.batch_logs.batches import batch, same
 
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.errors import BatchLogFull, ConfigurationError, InvalidInput, StorageFailed
 from forewarn.plugins.batch_logs.sqlite_spool import FrameDamaged, SqliteSpool
 from forewarn.plugins.batch_logs.sqlite_spool.ring import Ring
+from tests.plugins.batch_logs.batches import batch, same
 
 ROOT = Path(__file__).parents[3]
 

@@ -144,7 +144,7 @@ export class TimeChart {
       },
       hooks: {
         drawClear: [(u) => drawBad(u, overlay)],
-        
+        drawAxes: [(u) => drawLimits(u, overlay)],
         draw: [(u) => drawMarks(u, overlay)],
         setSelect: [(u) => this.onSelect(u)],
         setCursor: [(u) => this.options.onCursor?.(this.reading(u))],

@@ -6,11 +6,11 @@ import json
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.peers.processes import Peer, free_port, mosquitto, nats_mqtt
-from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
 
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.plugins.connectors.mqtt import CONNECTOR
+from tests.peers.processes import Peer, free_port, mosquitto, nats_mqtt
+from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
 
 TOPIC = "digital_twin/pump/telemetry"
 

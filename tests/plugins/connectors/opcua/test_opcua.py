@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from tests.peers.processes import Peer, free_port, node_peer, python_peer
-from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
 
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.domain.status import BAD_SENSOR_FAILURE
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.plugins.connectors.opcua import CONNECTOR
+from tests.peers.processes import Peer, free_port, node_peer, python_peer
+from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
 
 BAD_NODE_ID_UNKNOWN = 0x80340000
 BAD_NODE_ID_INVALID = 0x80330000
