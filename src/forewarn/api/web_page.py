@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 _FOREVER: Final = "public, max-age=31536000, immutable"
-_HASHED: Final = "assets/"
+_HASHED: Final = "static/"  # Vite's assetsDir; /assets/... is a route of the page
 _NO_PAGE: Final = ("api/", "healthz", "readyz", "metrics", "openapi.json", "docs", _HASHED)
 
 
