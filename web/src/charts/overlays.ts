@@ -24,7 +24,8 @@ const LIMITS = [
   { key: "low_critical", label: "LL", critical: true, above: false },
 ] as const;
 
-const px = (): number => window.devicePixelRatio || 1;
+/** Device pixels in a CSS pixel: canvases are drawn in the former. */
+export const px = (): number => window.devicePixelRatio || 1;
 
 let hatchCache: { key: string; pattern: CanvasPattern | null } = { key: "", pattern: null };
 

@@ -1,9 +1,9 @@
 import uPlot from "uplot";
 import type { ChartGroup } from "./chart-group";
 import { readColors } from "./colors";
+import { drawLine } from "./draw-line";
 import { bindTouch } from "./gestures";
-import { linePath } from "./line-path";
-import { drawBad, drawLimits, drawMarks, type Mark, type OverlayState } from "./overlays";
+import { drawBad, drawLimits, drawMarks, type Mark, type OverlayState, px } from "./overlays";
 import { cancelDraw, requestDraw } from "./ticker";
 import { tickLabels, valueLabel } from "./time-axis";
 import type { Trace } from "./trace";
@@ -29,6 +29,7 @@ export interface TimeChartOptions {
 const MARK_REACH_PX = 8;
 const Y_AXIS_PX = 52;
 const LIMIT_NAMES_PX = 58;
+const LINE_PX = 1.5;
 
 /** One signal over time on a canvas. Created once; points and windows change underneath it. */
 export class TimeChart {
@@ -128,7 +129,7 @@ export class TimeChart {
       ],
       series: [
         {},
-        { stroke: () => overlay.colors.line, width: 1.5, points: { show: false }, paths: linePath(gapMs) },
+        { stroke: () => overlay.colors.line, points: { show: false }, paths: () => null },
       ],
       cursor: {
         y: false,
@@ -145,6 +146,7 @@ export class TimeChart {
       hooks: {
         drawClear: [(u) => drawBad(u, overlay)],
         drawAxes: [(u) => drawLimits(u, overlay)],
+        drawSeries: [(u) => drawLine(u, { color: overlay.colors.line, width: LINE_PX * px(), gapMs: gapMs() })],
         draw: [(u) => drawMarks(u, overlay)],
         setSelect: [(u) => this.onSelect(u)],
         setCursor: [(u) => this.options.onCursor?.(this.reading(u))],
