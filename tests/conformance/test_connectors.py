@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -89,8 +90,10 @@ def peer_of(name: str, folder: Path) -> Iterator[Peer]:
         yield peer
 
 
-def sockets() -> int:
-    return len(psutil.Process().net_connections())
+def sockets() -> set[object]:
+    """Open sockets; what earlier tests left to the collector is none of this test's."""
+    gc.collect()
+    return set(psutil.Process().net_connections())
 
 
 async def flowing(name: str, port: int, sink: RecordingSink, task: asyncio.Task) -> None:
@@ -132,7 +135,7 @@ async def test_nobody_there_is_unreachable_and_leaves_no_socket(name, connector)
     with pytest.raises(SourceUnreachable):
         await asyncio.wait_for(connector.run(request, sink), 20)
     assert (sink.connects, sink.rows) == (0, [])
-    assert sockets() == before
+    assert sockets() <= before
 
 
 async def test_a_port_that_never_answers_is_unreachable_and_leaves_no_socket(name, connector) -> None:
@@ -159,7 +162,7 @@ async def test_readings_come_as_columns_and_cancelling_closes_all_sockets(name, 
         async with running(connector, request, sink) as task:
             await flowing(name, peer.port, sink, task)
         assert task.cancelled()
-        assert sockets() == before
+        assert sockets() <= before
     assert sink.qualities(1) == {0}
     assert not np.isnan(sink.values(1)).any()
 
@@ -178,7 +181,7 @@ async def test_cancelling_works_at_any_moment(name, connector, tmp_path) -> None
             done, _ = await asyncio.wait([task], timeout=10)
             assert done, f"still running after it was cancelled at {step * 7} ms"
             assert task.cancelled() or isinstance(task.exception(), SourceUnreachable)
-        assert sockets() == before
+        assert sockets() <= before
 
 
 async def test_a_lost_peer_is_unreachable_and_leaves_no_socket(name, connector, tmp_path) -> None:
@@ -191,7 +194,7 @@ async def test_a_lost_peer_is_unreachable_and_leaves_no_socket(name, connector, 
         peer.kill()
         with pytest.raises(SourceUnreachable):
             await asyncio.wait_for(task, 20)
-        assert sockets() == before
+        assert sockets() <= before
 
 
 async def test_a_nonsense_address_is_named_shown_as_bad_and_spoils_nothing(name, connector, tmp_path) -> None:
