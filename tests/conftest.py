@@ -1,6 +1,15 @@
-"""Order of the whole suite."""
+"""Order of the whole suite, and the event loop that the product runs on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
 
 import pytest
+import uvloop
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """uvloop, as `forewarn serve` has it: it closes sockets later than asyncio does."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

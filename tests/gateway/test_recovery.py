@@ -1,16 +1,21 @@
 """Servers that die for any length of time: values flow again with no restart of ours, and the gap is marked."""
 
 import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
 
 import numpy as np
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.gateway.runner import SourceRunner
 from forewarn.plugins.connectors import modbus, mqtt, opcua
 from tests.gateway.scripted import MemoryDoor, Started, signal, source
-from tests.peers.processes import free_port, node_peer
+from tests.peers.processes import free_port, nats_mqtt, node_peer
 from tests.plugins.connectors.recording import eventually
 
 CONNECTORS = {module.CONNECTOR.name: module.CONNECTOR for module in (opcua, modbus, mqtt)}
@@ -50,6 +55,29 @@ async def lose_and_find(peer, runner, door, *, down_s: float, freeze: bool = Fal
     assert runner.statuses()[0].reconnects == 1
 
 
+@contextlib.contextmanager
+def publishing(port: int) -> Iterator[None]:
+    """A machine that tells its speed ten times a second, whenever there is a broker."""
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.reconnect_delay_set(0.1, 0.1)
+    client.connect_async("127.0.0.1", port)
+    client.loop_start()
+    over = threading.Event()
+
+    def publish() -> None:
+        while not over.wait(0.1):
+            if client.is_connected():
+                client.publish("digital_twin/pump/telemetry", '{"speed": 1480}', qos=0)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    client.disconnect()
+    client.loop_stop()
+
+
 @pytest.mark.parametrize("down_s", [3.0, pytest.param(30.0, marks=pytest.mark.slow)])
 async def test_node_opcua_killed_and_restarted(tmp_path, down_s):
     door = MemoryDoor()
@@ -67,6 +95,17 @@ async def test_node_opcua_frozen_and_thawed(tmp_path):
         async with Started(runner):
             await lose_and_find(peer, runner, door, down_s=1.0, freeze=True)
     check_gap([row for row in door.rows(1) if row[2] == BAD_NO_COMMUNICATION or row[1] > 0])
+
+
+async def test_mqtt_broker_killed_and_restarted(tmp_path):
+    door = MemoryDoor()
+    with nats_mqtt(tmp_path, free_port()) as peer:
+        config = source("broker", "mqtt", host="127.0.0.1", port=peer.port, timeout_s=2.0)
+        runner = SourceRunner([config], [signal(1, "broker", "pump:speed")], CONNECTORS, door, lambda _: -1)
+        with publishing(peer.port):
+            async with Started(runner):
+                await lose_and_find(peer, runner, door, down_s=1.0)
+    check_gap(door.rows(1))
 
 
 async def test_modbus_device_killed_and_restarted():

@@ -124,9 +124,7 @@ class Link:
             self._heartbeat.cancel()
             await asyncio.gather(self._heartbeat, return_exceptions=True)
         mine = self._socket if self._socket is not None else self._client.socket()
-        if mine is not None and mine.fileno() >= 0:
-            self._loop.remove_reader(mine)
-            self._loop.remove_writer(mine)
+        self._detach(mine)
         self._client.on_socket_register_write = None
         self._client.on_socket_unregister_write = None
         with suppress(OSError, ValueError):
@@ -154,7 +152,8 @@ class Link:
         self._loop.add_writer(self._socket, self._write)
 
     def _wrote_all(self, *_: Any) -> None:
-        self._loop.remove_writer(self._socket)
+        if not self.lost and self._socket.fileno() >= 0:
+            self._loop.remove_writer(self._socket)
 
     async def _beat(self) -> None:
         while not self.lost:
@@ -168,12 +167,18 @@ class Link:
         if self.lost:
             return
         self.lost = f"{self._where} is lost: {why}"
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
         self._fail(SourceUnreachable(self.lost))
         self.arrived.set()
         self.full.set()
+        self._detach(self._socket)
+
+    def _detach(self, socket: Any) -> None:
+        """Take the socket off the loop. paho may have closed it: uvloop then closes it in truth as its last
+        callback is removed, so the file descriptor may be gone between the two calls."""
+        for remove in (self._loop.remove_writer, self._loop.remove_reader):
+            if socket is not None and socket.fileno() >= 0:
+                with suppress(ValueError, OSError):
+                    remove(socket)
 
     def _fail(self, error: Exception) -> None:
         if not self._subscribed.done():
