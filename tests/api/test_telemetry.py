@@ -63,8 +63,11 @@ def test_the_specifications_batch(site: Site) -> None:
 
 def test_anomalies_that_cannot_be_read_are_counted(site: Site) -> None:
     wrong = [{"sensor_id": "nope", "timestamp": 1, "value": 1, "anomaly_score": 0.9}, 3, {"sensor_id": "p1.speed"}]
-    body = site.post([], anomalies=wrong).json()
-    assert (body["anomalies_accepted"], body["anomalies_rejected"]) == (0, 3)
+    sound = {"sensor_id": "p1.speed", "timestamp": 1_700_000_000_000, "value": 1, "anomaly_score": 0.9}
+    wrong += [{**sound, field: 10**400} for field in ("timestamp", "value", "anomaly_score")]
+    answer = site.post([reading()], anomalies=wrong)
+    body = answer.json()
+    assert (body["anomalies_accepted"], body["anomalies_rejected"], body["readings_accepted"]) == (0, 6, 1)
 
 
 BAD_READINGS = [
@@ -84,6 +87,7 @@ BAD_READINGS = [
     (reading(timestamp=-5), "time_negative"),
     (reading(timestamp=int(time.time() * 1000) + 3_600_000), "time_in_future"),
     (reading(timestamp=10**30), "time_in_future"),
+    (reading(timestamp=10**400), "time_in_future"),
     (reading(timestamp=None), "time_missing"),
     (reading(timestamp="yesterday"), "time_missing"),
     (reading(timestamp={}), "time_missing"),
@@ -130,6 +134,18 @@ def test_the_same_batch_again_is_a_repeat(site: Site) -> None:
     assert not first.json()["batch_repeated"]
     assert again.json()["batch_repeated"]
     assert (again.json()["readings_accepted"], again.json()["duplicate"], again.json()["status"]) == (0, 2, "accepted")
+
+
+def test_a_number_used_again_for_other_readings_loses_nothing(site: Site) -> None:
+    ahead = reading(timestamp=int(time.time() * 1000) + 3_600_000)
+    assert site.post([ahead], sequence=5, gateway="anew").json()["rejected"] == 1
+    mended = reading()
+    answers = [site.post([mended], sequence=5, gateway="anew").json() for _ in range(2)]
+    assert [(a["readings_accepted"], a["sequence_reused"], a["batch_repeated"]) for a in answers] == [
+        (1, True, False),
+        (0, False, True),
+    ]
+    assert stored(site, "p1.vibration", mended["timestamp"]) == [0.45]
 
 
 def test_without_a_sequence_the_content_names_the_batch(site: Site) -> None:
@@ -217,6 +233,13 @@ def test_compressed_bodies(site: Site, encoding: str) -> None:
     for broken in (pack(plain)[:-5], b"nonsense", pack(plain)[:40] + b"\0" * 40, b""):
         answer = site.client.post(URL, content=broken, headers=headers)
         assert (answer.status_code, answer.json()["field"]) == (400, "body")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_of_very_many_pieces(site: Site, encoding: str) -> None:
+    piece = (gzip.compress if encoding == "gzip" else zstandard.compress)(b"")
+    answer = site.client.post(URL, content=piece * 200_000, headers={"Content-Encoding": encoding})
+    assert (answer.status_code, "pieces" in answer.json()["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

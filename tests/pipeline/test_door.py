@@ -25,25 +25,27 @@ class MoodyLog:
     """A batch log in memory whose disk answers when told to, well or badly: the moments a real one has no say in."""
 
     def __init__(self) -> None:
-        self.waiting: deque[tuple[ReadingBatch, Future[Appended]]] = deque()
+        self.waiting: deque[tuple[ReadingBatch, int, Future[Appended]]] = deque()
         self.written: list[ReadingBatch] = []
+        self.names: list[tuple[str, int, int]] = []
         self.full = False
 
-    def append(self, batch: ReadingBatch) -> "Future[Appended]":
+    def append(self, batch: ReadingBatch, content: int = 0) -> "Future[Appended]":
         if self.full:
             raise BatchLogFull("full", retry_after_s=1.0)
         future: Future[Appended] = Future()
-        self.waiting.append((batch, future))
+        self.waiting.append((batch, content, future))
         return future
 
     def answer(self, *, well: bool = True) -> None:
-        batch, future = self.waiting.popleft()
-        names = [(b.gateway, b.sequence) for b in self.written]
+        batch, content, future = self.waiting.popleft()
+        name = (batch.gateway, batch.sequence, content)
         if not well:
             future.set_exception(StorageFailed("no space left"))
-        elif (batch.gateway, batch.sequence) in names:
-            future.set_result(Appended(names.index((batch.gateway, batch.sequence)) + 1, repeated=True))
+        elif name in self.names:
+            future.set_result(Appended(self.names.index(name) + 1, repeated=True))
         else:
+            self.names.append(name)
             self.written.append(batch)
             future.set_result(Appended(len(self.written), repeated=False))
 
@@ -136,13 +138,13 @@ def test_failures_between_successes_undo_only_themselves() -> None:
     assert verdicts.verdict.tolist() == [Verdict.DUPLICATE, Verdict.ACCEPTED]
 
 
-def test_another_content_under_a_known_number_is_not_believed(spool: SqliteSpool) -> None:
+def test_another_content_under_a_known_number_is_a_batch_of_its_own(spool: SqliteSpool) -> None:
     door = new_door(spool)
     door.submit(readings(1, [(1, 10, 1.0)])).appended.result(10)
-    assert door.submit(readings(1, [(1, 99, 9.0)])).appended.result(10).repeated
-    wanted = door.submit(readings(2, [(1, 99, 9.0)]))
-    wanted.appended.result(10)
-    assert wanted.verdicts.stored.all()
+    again = door.submit(readings(1, [(1, 99, 9.0)]))
+    assert again.appended.result(10) == Appended(2, repeated=False, renamed=True)
+    assert again.verdicts.stored.all()
+    assert door.submit(readings(1, [(1, 99, 9.0)])).appended.result(10) == Appended(2, repeated=True)
     assert [b.time.tolist() for _, b in spool.read(0, 100)] == [[10], [99]]
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
+from forewarn.contracts.batch_log import LogDepth
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.findings import Finding
@@ -18,9 +21,13 @@ class Store:
 
     watermark: int = 4
     taken: list[tuple[int, ReadingBatch]] = field(default_factory=list)
+    flushed: int = 0
 
     def append(self, batches: Sequence[tuple[int, ReadingBatch]]) -> None:
         self.taken += batches
+
+    def flush(self) -> None:
+        self.flushed += 1
 
 
 class Feed:
@@ -33,6 +40,16 @@ class Feed:
         self.told.append((offset, rows))
 
 
+class Depth:
+    """A log that holds so many bytes of 100."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+
+    def depth(self) -> LogDepth:
+        return LogDepth(1, self.held, 100, 1, {})
+
+
 def carriage(rows: Sequence[tuple[int, int, float]]) -> Carriage:
     batch = readings(1, rows)
     return Carriage(5, 5, [(5, batch)], batch)
@@ -40,11 +57,18 @@ def carriage(rows: Sequence[tuple[int, int, float]]) -> Carriage:
 
 def test_the_historian_gets_the_batches_with_their_offsets_empty_ones_too() -> None:
     store = Store()
-    stage = RecordStage(store)  # type: ignore[arg-type]
+    stage = RecordStage(store, Depth(10))  # type: ignore[arg-type]
     for given in (carriage([(1, 1, 1.0)]), carriage([])):
         assert stage.handle(given) is given
     assert [(offset, len(batch)) for offset, batch in store.taken] == [(5, 1), (5, 0)]
     assert stage.tick(0) is None
+
+
+@pytest.mark.parametrize(("held", "flushed"), [(49, 0), (51, 1)])
+def test_a_half_full_log_makes_the_historian_write(held: int, flushed: int) -> None:
+    store = Store()
+    assert RecordStage(store, Depth(held)).tick(0) is None  # type: ignore[arg-type]
+    assert store.flushed == flushed
 
 
 def test_the_record_stage_stands_where_the_historian_is_durable() -> None:

@@ -3,6 +3,7 @@
 import zlib
 from typing import Final
 
+import anyio.to_thread
 import zstandard
 from fastapi import Request
 
@@ -12,6 +13,10 @@ from forewarn.domain.errors import InvalidInput
 _GZIP: Final = 31
 _WINDOW: Final = 1 << 23
 _SLICE: Final = 512
+_GZIP_SLICE: Final = 1 << 16
+_MOST_MEMBERS: Final = 1_000
+# Above this the event loop does not wait for it.
+_LARGE: Final = 1 << 16
 _ENCODINGS: Final = ("", "identity", "gzip", "zstd")
 
 
@@ -30,7 +35,10 @@ async def read_body(request: Request, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
         chunks.append(chunk)
-    return decompress(b"".join(chunks), encoding, limit)
+    body = b"".join(chunks)
+    if encoding in ("gzip", "zstd") and size > _LARGE:
+        return await anyio.to_thread.run_sync(decompress, body, encoding, limit)
+    return decompress(body, encoding, limit)
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
@@ -46,24 +54,32 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"the body is larger than {limit:,} bytes (as sent or decompressed); send smaller batches")
 
 
+def _too_many() -> InvalidInput:
+    return InvalidInput(f"the body is more than {_MOST_MEMBERS:,} compressed pieces; send it as one", field="body")
+
+
 def _gunzip(body: bytes, limit: int) -> bytes:
     plain: list[bytes] = []
     left = limit
-    rest = body
-    while rest:
+    rest = memoryview(body)
+    for _ in range(_MOST_MEMBERS):
         member = zlib.decompressobj(_GZIP)
-        try:
-            part = member.decompress(rest, left + 1)
-        except zlib.error as error:
-            raise InvalidInput(f"the gzip body is broken: {error}", field="body") from None
-        left -= len(part)
-        if left < 0:
-            raise _too_large(limit)
+        while rest and not member.eof:
+            piece = rest[:_GZIP_SLICE]  # what follows a member is copied, so little is offered at a time
+            try:
+                part = member.decompress(piece, left + 1)
+            except zlib.error as error:
+                raise InvalidInput(f"the gzip body is broken: {error}", field="body") from None
+            left -= len(part)
+            if left < 0:
+                raise _too_large(limit)
+            plain.append(part)
+            rest = rest[len(piece) - len(member.unused_data) :]
         if not member.eof:
             raise InvalidInput("the gzip body ends before its stream does", field="body")
-        plain.append(part)
-        rest = member.unused_data
-    return b"".join(plain)
+        if not rest:
+            return b"".join(plain)
+    raise _too_many()
 
 
 def _unzstd(body: bytes, limit: int) -> bytes:
@@ -73,6 +89,7 @@ def _unzstd(body: bytes, limit: int) -> bytes:
     left = limit
     frame = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
     rest = memoryview(body)
+    frames = 1
     try:
         while rest:
             part = frame.decompress(rest[:_SLICE])
@@ -83,6 +100,9 @@ def _unzstd(body: bytes, limit: int) -> bytes:
             unused = len(frame.unused_data) if frame.eof else 0
             rest = rest[min(_SLICE, len(rest)) - unused :]
             if frame.eof and rest:
+                frames += 1
+                if frames > _MOST_MEMBERS:
+                    raise _too_many()
                 frame = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
     except zstandard.ZstdError as error:
         raise InvalidInput(f"the zstd body is broken: {error}", field="body") from None

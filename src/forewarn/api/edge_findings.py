@@ -1,11 +1,11 @@
 """What a gateway found itself: the `anomalies` of a batch as findings."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from forewarn.api.telemetry_json import sensor_word, time_us
 from forewarn.domain.findings import Finding, Severity
 from forewarn.domain.signal_table import SignalTable
+from forewarn.kit.numbers import finite
 
 
 def findings_of(anomalies: Sequence[object], table: SignalTable) -> tuple[list[Finding], int]:
@@ -27,7 +27,7 @@ def _finding(anomaly: object, table: SignalTable) -> Finding | None:
         return None
     key = table.key_of.get(sensor_word(anomaly), 0)
     signal = table.signals[key] if key else None
-    score, value = _number(anomaly.get("anomaly_score")), _number(anomaly.get("value"))
+    score, value = finite(anomaly.get("anomaly_score")), finite(anomaly.get("value"))
     if signal is None or score is None or value is None or not 0.0 <= score <= 1.0:
         return None
     try:
@@ -52,12 +52,6 @@ def _finding(anomaly: object, table: SignalTable) -> Finding | None:
         ended_at=at,
         detected_by="edge_ml",
     )
-
-
-def _number(given: object) -> float | None:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        return None
-    return float(given)
 
 
 def _text(given: object) -> str:

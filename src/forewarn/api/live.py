@@ -73,6 +73,7 @@ class _Pending:
 
     offset: int = 0
     rows: int = 0
+    left_out: int = 0
     readings: list[ReadingBatch] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     alarm_events: list[AlarmEvent] = field(default_factory=list)
@@ -127,7 +128,9 @@ class LiveBroadcaster:
         with self._lock:
             pending = self._pending
             pending.offset = self._offset
-            if len(readings) and pending.rows < _MAX_PENDING:
+            if pending.rows >= _MAX_PENDING:
+                pending.left_out += 1
+            elif len(readings):
                 pending.readings.append(readings)
                 pending.rows += len(readings)
             pending.findings.extend(findings)
@@ -172,6 +175,10 @@ class LiveBroadcaster:
                 self._send_readings(pending.offset, ReadingBatch.concatenate(pending.readings))
         except Exception:
             _log.exception("live_encoding_failed")
+        if pending.left_out:
+            for listener in [listener for group in self._groups.values() for listener in group]:
+                listener.dropped += pending.left_out
+                listener.wake.set()
         self._untold[0].extend(pending.findings)
         self._untold[1].extend(pending.alarm_events)
         if any(self._untold) and (self._teller is None or self._teller.done()):

@@ -1,16 +1,17 @@
 """GET /api/v1/live: the stream of server-sent events."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from forewarn.api.live import Filter
 from forewarn.api.parts import Parts
-from forewarn.api.problems import ERROR_RESPONSES
+from forewarn.api.problems import ERROR_RESPONSES, TooMany
 from forewarn.domain.errors import NotFound
 
 router = APIRouter(tags=["live"], responses=ERROR_RESPONSES)
+MOST_LISTENERS: Final = 1_000
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -36,5 +37,7 @@ async def live(
         raise NotFound(f"there is no asset {asset_id!r}")
     known = last_event_id or ""
     last = int(known) if known.isascii() and known.isdigit() and len(known) < 19 else None
+    if parts.feed.listeners >= MOST_LISTENERS:
+        raise TooMany(f"{MOST_LISTENERS:,} live streams are open, as many as a site carries; try again later")
     stream = parts.feed.stream(Filter(asset_id, wanted), last)
     return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)

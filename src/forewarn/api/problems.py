@@ -30,6 +30,10 @@ class BodyTooLarge(ForewarnError):
     """The body is above the limit, as sent or decompressed."""
 
 
+class TooMany(ForewarnError):
+    """More of something than the site carries at once; try again later."""
+
+
 class UnsupportedMedia(ForewarnError):
     """The content type or encoding is none we read."""
 
@@ -41,6 +45,7 @@ STATUS_OF: Final[Mapping[type[ForewarnError], tuple[int, str]]] = {
     NotFound: (404, "not-found"),
     Conflict: (409, "conflict"),
     BatchLogFull: (429, "batch-log-full"),
+    TooMany: (503, "too-many"),
     StorageFailed: (503, "storage-failed"),
     SourceUnreachable: (502, "source-unreachable"),
     ConfigurationError: (500, "configuration-error"),
@@ -93,6 +98,8 @@ def of_error(trace_id: str, error: ForewarnError) -> Response:
     headers = {}
     if isinstance(error, BatchLogFull):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif isinstance(error, TooMany):
+        headers["Retry-After"] = "10"
     if status >= 500:
         _log.error("request_failed", trace_id=trace_id, problem=name, detail=str(error))
     return problem(trace_id, status, str(error), name=name, field=getattr(error, "field", None), headers=headers)

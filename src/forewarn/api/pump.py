@@ -27,6 +27,7 @@ from forewarn.domain.errors import InvalidInput, NotFound
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Reason, Verdict
 from forewarn.kit.clock import DAY
+from forewarn.kit.numbers import finite
 
 router = APIRouter(prefix="/api", tags=["pump dialect"], responses=ERROR_RESPONSES)
 TEMPLATE: Final = "pump_dialect"
@@ -137,8 +138,8 @@ def _telemetry(asset: str, signals: Sequence[Signal], fields: dict[str, Any], at
     value = np.full(n, np.nan)
     reason = np.zeros(n, np.uint8)
     for row, given in enumerate(fields.values()):
-        if isinstance(given, int | float) and not isinstance(given, bool):
-            value[row] = given
+        if (number := finite(given)) is not None:
+            value[row] = number
         else:
             reason[row] = CODE[Reason.NOT_A_NUMBER]
     reason[signal == 0] = CODE[Reason.UNKNOWN_SIGNAL]

@@ -14,6 +14,7 @@ from forewarn.api.times import Instant, text_of
 
 router = APIRouter(tags=["operation"], responses=ERROR_RESPONSES)
 _MOST_LAG_S: Final = 60.0
+_FULL: Final = 0.95
 _LEAST_FREE: Final = 256 << 20
 
 
@@ -88,8 +89,10 @@ async def healthz() -> dict[str, str]:
 
 def _log_writable(parts: ApiParts) -> str:
     depth = parts.log.depth()
-    if depth.bytes >= depth.capacity_bytes:
-        raise RuntimeError("the batch log is full; see what holds the line up, or raise FOREWARN_LOG_CAPACITY_MIB")
+    if depth.bytes >= _FULL * depth.capacity_bytes:
+        raise RuntimeError(
+            "the batch log is full or nearly so; see what holds the line up, or raise FOREWARN_LOG_CAPACITY_MIB"
+        )
     free = free_bytes(parts.directory)
     if free < _LEAST_FREE:
         raise RuntimeError(f"only {free >> 20} MiB are free on the disk of {parts.directory}")

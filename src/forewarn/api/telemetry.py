@@ -41,7 +41,8 @@ class ReadingVerdict(BaseModel):
 
 
 class BatchAnswer(BaseModel):
-    """readings_accepted counts what is stored, late ones among them."""
+    """readings_accepted counts what is stored, late ones among them. batch_repeated: the gateway sent the very same
+    batch before. sequence_reused: it used this number for other readings; these are stored all the same."""
 
     status: str
     readings_accepted: int
@@ -52,6 +53,7 @@ class BatchAnswer(BaseModel):
     rejected: int
     anomalies_rejected: int
     batch_repeated: bool
+    sequence_reused: bool
     verdicts: list[ReadingVerdict]
     verdicts_omitted: int
 
@@ -111,8 +113,8 @@ async def ingest_batch(request: Request) -> Response:
     meters: Instruments = request.app.state.instruments
     started = time.perf_counter()
     telemetry = await _decode(request, parts)
-    verdicts, appended = await submit(parts, meters, telemetry)
     findings, refused = findings_of(telemetry.anomalies, parts.plant.table)
+    verdicts, appended = await submit(parts, meters, telemetry)
     if findings:
         await _keep(parts, findings, appended)
     meters.latencies.add(time.perf_counter() - started)
@@ -167,6 +169,7 @@ def _answer(telemetry: Telemetry, verdicts: Verdicts, appended: Appended, next_s
         "duplicate": duplicate,
         "rejected": rejected,
         "batch_repeated": appended.repeated,
+        "sequence_reused": appended.renamed,
         "verdicts": [_listed(telemetry, verdicts, int(row)) for row in listed[:_MAX_LISTED]],
         "verdicts_omitted": max(0, len(listed) - _MAX_LISTED),
     }

@@ -27,6 +27,7 @@ from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import BAD, GOOD, UNCERTAIN, is_bad
 from forewarn.domain.verdicts import Reason
 from forewarn.kit.clock import from_rfc3339
+from forewarn.kit.numbers import finite
 
 _QUALITY: Final[dict[str | int, int]] = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
 _MAX_CODE: Final = 0xFFFF_FFFF
@@ -104,9 +105,11 @@ def time_us(given: object) -> int:
     """Microseconds UTC of the wire's timestamp. Raises ValueError for what is none."""
     if isinstance(given, str):
         return from_rfc3339(given)
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ValueError(f"{given!r} is no timestamp")
-    return round(max(-MAX_MS, min(MAX_MS, given)) * 1_000)
+    if isinstance(given, int) and not isinstance(given, bool):
+        return max(-MAX_MS, min(MAX_MS, given)) * 1_000  # exact, however long
+    if (number := finite(given)) is None:
+        raise ValueError(f"{given!r:.40} is no timestamp")
+    return round(max(-MAX_MS, min(MAX_MS, number)) * 1_000)
 
 
 def _batch(
@@ -200,5 +203,5 @@ def _value(given: object, quality: int) -> tuple[float, Reason]:
         return math.nan, Reason.NONE if bad else Reason.NOT_A_NUMBER
     if isinstance(given, bool) or not isinstance(given, int | float):
         return math.nan, Reason.NOT_A_NUMBER
-    value = float(given)
-    return (value, Reason.NONE) if math.isfinite(value) else (math.nan, Reason.NOT_FINITE)
+    value = finite(given)
+    return (math.nan, Reason.NOT_FINITE) if value is None else (value, Reason.NONE)

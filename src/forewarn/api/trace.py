@@ -5,6 +5,7 @@ import time
 from typing import Final
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forewarn.api.instruments import Instruments
@@ -39,6 +40,8 @@ class TraceMiddleware:
         started = time.perf_counter()
         try:
             await self._app(scope, receive, traced)
+        except ClientDisconnect:
+            _log.info("client_left", trace_id=trace_id, path=scope["path"])
         except Exception as error:
             _log.exception("request_crashed", trace_id=trace_id, path=scope["path"], error=repr(error))
             if status == 0:

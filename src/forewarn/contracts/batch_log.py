@@ -10,10 +10,12 @@ from forewarn.domain.readings import ReadingBatch
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The durable acknowledgement. `repeated`: (gateway, sequence) was known, nothing was written."""
+    """The durable acknowledgement. `repeated`: (gateway, sequence, content) was known, nothing was written.
+    `renamed`: (gateway, sequence) was known with another content, so the batch was written under a new sequence."""
 
     offset: int
     repeated: bool
+    renamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,12 @@ class BatchLog(Protocol):
     Thread-safe. One process writes; the log survives kill -9 and power loss from the moment of the answer.
     """
 
-    def append(self, batch: ReadingBatch) -> "Future[Appended]":
+    def append(self, batch: ReadingBatch, content: int = 0) -> "Future[Appended]":
         """Make `batch` durable. The future resolves only after fsync; calls in flight share one commit.
 
-        A (gateway, sequence) that was appended before, at any time within the ledger's retention,
-        answers `repeated` with the first append's offset. Raises BatchLogFull at once (not in the
+        content: checksum (uint32) of what the sender sent. A (gateway, sequence) that was appended before with the
+        same content, at any time within the ledger's retention, answers `repeated` with the first append's
+        offset; with another content (a counter that began anew) it is written all the same, `renamed`. Raises BatchLogFull at once (not in the
         future) when the bound is reached; StorageFailed through the future when the disk refuses.
         """
         ...

@@ -68,13 +68,13 @@ class IntakeDoor:
 
     def submit(self, batch: ReadingBatch, reason: NDArray[np.uint8] | None = None) -> Submission:
         """As Door.submit. Raises BatchLogFull, with nothing changed."""
-        table, now_us = self._plant.table, self._clock()
+        table, now_us, content = self._plant.table, self._clock(), batch.checksum()
         with self._lock:
             self._latest.grow(table.size)
             admission = admit(batch, reason, table, self._latest, now_us, self._future_us)
             if self._flights and len(admission.repeats):
                 admission = admit(batch, reason, table, self._durable_at(admission.repeats), now_us, self._future_us)
-            appended = self._log.append(admission.stored)
+            appended = self._log.append(admission.stored, content)
             flight = self._take_off(admission)
         # Outside the lock: a future that is done already calls back at once.
         appended.add_done_callback(lambda done: self._settle(flight, done))

@@ -1,23 +1,35 @@
 """The stage that gives readings to the historian."""
 
+from typing import Final
+
+from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.stage import Carriage
 
+_PRESSED: Final = 0.5
+
 
 class RecordStage:
-    """Appends the log's batches as they are; the historian ignores what it has on disk already."""
+    """Appends the log's batches as they are; the historian ignores what it has on disk already.
+
+    Asks the historian to write before its time when the log is half full: only what is in segments on disk can
+    be trimmed from it."""
 
     name = "record"
 
-    def __init__(self, historian: Historian) -> None:
+    def __init__(self, historian: Historian, log: BatchLog) -> None:
         self._historian = historian
+        self._log = log
 
     def handle(self, carriage: Carriage) -> Carriage:
         self._historian.append(carriage.batches)
         return carriage
 
     def tick(self, now_us: int) -> Carriage | None:
-        """Nothing of this stage depends on the clock."""
+        """Nothing to carry on."""
+        depth = self._log.depth()
+        if depth.bytes > _PRESSED * depth.capacity_bytes:
+            self._historian.flush()
         return None
 
 

@@ -19,7 +19,11 @@ def batch(sequence: int, gateway: str = "gw", readings: int = 3) -> ReadingBatch
 
 
 def same(a: ReadingBatch, b: ReadingBatch) -> bool:
+    return a.sequence == b.sequence and same_rows(a, b)
+
+
+def same_rows(a: ReadingBatch, b: ReadingBatch) -> bool:
     columns = ("signal", "time", "value", "quality")
-    return (a.gateway, a.sequence) == (b.gateway, b.sequence) and all(
+    return a.gateway == b.gateway and all(
         getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in columns
     )

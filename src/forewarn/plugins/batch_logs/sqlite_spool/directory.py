@@ -10,12 +10,12 @@ from forewarn.domain.errors import ConfigurationError, StorageFailed
 
 DATABASE: Final = "spool.db"
 LOCK: Final = "spool.lock"
-VERSION: Final = 1
+VERSION: Final = 2
 _PAGE_BYTES: Final = 16_384
 _TABLES: Final = """
 CREATE TABLE gateway (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_sequence INTEGER NOT NULL);
 CREATE TABLE ledger (offset INTEGER PRIMARY KEY, gateway INTEGER NOT NULL, sequence INTEGER NOT NULL,
-                     appended_at INTEGER NOT NULL);
+                     appended_at INTEGER NOT NULL, content INTEGER NOT NULL);
 CREATE UNIQUE INDEX ledger_name ON ledger (gateway, sequence);
 CREATE TABLE frame (offset INTEGER PRIMARY KEY, gateway INTEGER NOT NULL, sequence INTEGER NOT NULL,
                     readings INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);

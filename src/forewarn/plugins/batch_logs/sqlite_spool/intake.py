@@ -54,11 +54,11 @@ class Intake:
         self.writing = Pace()
         self.trimming = Pace()
 
-    def put(self, batch: ReadingBatch) -> "Future[Appended] | None":
+    def put(self, batch: ReadingBatch, content: int) -> "Future[Appended] | None":
         """Queue it; None once closed. Raises BatchLogFull, having taken nothing."""
         self._check_room(weight(batch))  # a full log refuses before it works
         # Encoded by the caller: lz4 lets go of the GIL and overlaps the writer's fsync.
-        waiting = Waiting(encode(batch), Future())
+        waiting = Waiting(encode(batch, content), Future())
         size = waiting.memory
         waiting.appended.set_running_or_notify_cancel()  # what is queued is written: it cannot be cancelled
         with self._changed:

@@ -63,11 +63,11 @@ class SqliteSpool:
         self._closed = False
         self._writer.start()
 
-    def append(self, batch: ReadingBatch) -> "Future[Appended]":
+    def append(self, batch: ReadingBatch, content: int = 0) -> "Future[Appended]":
         """As BatchLog.append. Raises InvalidInput when the sequence is not within 0 to 2**63 - 1."""
         if not 0 <= batch.sequence <= _MAX_SEQUENCE:
             raise InvalidInput(f"sequence {batch.sequence} is not within 0 to {_MAX_SEQUENCE}", field="sequence")
-        future = self._intake.put(batch)
+        future = self._intake.put(batch, content)
         if future is None:
             future = Future()
             future.set_exception(StorageFailed("the batch log is closed; the process is shutting down"))

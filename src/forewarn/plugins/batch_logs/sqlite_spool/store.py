@@ -3,18 +3,38 @@
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from forewarn.contracts.batch_log import Appended
+from forewarn.domain.readings import ReadingBatch
 from forewarn.plugins.batch_logs.sqlite_spool.directory import cannot_open, connect
-from forewarn.plugins.batch_logs.sqlite_spool.frame import Encoded, Frame, encode, without_readings
+from forewarn.plugins.batch_logs.sqlite_spool.frame import Encoded, encode, without_readings
 
 # Many rows a statement: each step gives the GIL away, and a busy neighbour may keep it 5 ms.
 _ROWS_PER_STATEMENT: Final = 64
+_MAX_SEQUENCE: Final = 2**63 - 1
 _TRIM_FRAMES: Final = 256
 _TRIM_LEDGER: Final = 4_096
 _CHECKPOINT_BYTES: Final = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """answers: one for each batch that was given. batches: what was new, by offset, under its final name."""
+
+    answers: list[Appended]
+    batches: list[tuple[int, ReadingBatch]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """A batch that is to be written. gateway: its id."""
+
+    offset: int
+    gateway: int
+    given: Encoded
 
 
 class Store:
@@ -53,17 +73,18 @@ class Store:
         self._connection.close()
         self._open()
 
-    def write(self, batches: Sequence[Encoded], consumers: Mapping[str, int]) -> list[Appended]:
+    def write(self, batches: Sequence[Encoded], consumers: Mapping[str, int]) -> Written:
         """One transaction: the batches not yet known, their names, and where the consumers stand.
 
         Answers are in the order of `batches`; new ones get ascending offsets. Raises sqlite3.Error."""
         now_us = time.time_ns() // 1_000
         self._connection.execute("BEGIN IMMEDIATE")
-        answers, frames, gateways = self._number(batches)
-        ids = [(gateways.get(f.gateway) or self.gateways[f.gateway])[0] for f in frames]
-        self._insert("ledger", [(f.offset, key, f.sequence, now_us) for key, f in zip(ids, frames, strict=True)])
-        rows = zip(ids, frames, strict=True)
-        self._insert("frame", [(f.offset, key, f.sequence, f.readings, f.crc, f.body) for key, f in rows])
+        answers, numbered, gateways = self._number(batches)
+        names = [(n.offset, n.gateway, n.given.batch.sequence, now_us, n.given.content) for n in numbered]
+        self._insert("ledger", names)
+        frames = [n.given.at(n.offset) for n in numbered]
+        rows = zip(numbered, frames, strict=True)
+        self._insert("frame", [(f.offset, n.gateway, f.sequence, f.readings, f.crc, f.body) for n, f in rows])
         for name, (key, last) in gateways.items():
             self._connection.execute("INSERT OR REPLACE INTO gateway VALUES (?, ?, ?)", (key, name, last))
         self._save(consumers)
@@ -73,37 +94,44 @@ class Store:
         self.last_offset += len(frames)
         self.frame_bytes += size
         self._since_checkpoint += size
-        return answers
+        return Written(answers, [(n.offset, n.given.batch) for n in numbered])
 
-    def _number(self, batches: Sequence[Encoded]) -> tuple[list[Appended], list[Frame], dict[str, tuple[int, int]]]:
-        """Answers, the frames to write, and the gateways that are new or got a higher sequence."""
+    def _number(self, batches: Sequence[Encoded]) -> tuple[list[Appended], list[_Numbered], dict[str, tuple[int, int]]]:
+        """Answers, what to write, and the gateways that are new or got a higher sequence."""
         answers: list[Appended] = []
-        frames: list[Frame] = []
-        fresh: dict[tuple[str, int], int] = {}
+        fresh: dict[tuple[str, int], _Numbered] = {}
         changed: dict[str, tuple[int, int]] = {}
-        for encoded in batches:
-            batch = encoded.batch
-            name = (batch.gateway, batch.sequence)
-            key, last = changed.get(batch.gateway) or self.gateways.get(batch.gateway) or (0, -1)
-            # A number above the highest seen is new without looking.
-            known = None if batch.sequence > last else fresh.get(name) or self._known(key, batch.sequence)
-            if known is not None:
-                answers.append(Appended(known, repeated=True))
-                continue
-            offset = self.last_offset + len(frames) + 1
-            fresh[name] = offset
-            frames.append(encoded.at(offset))
-            answers.append(Appended(offset, repeated=False))
-            if key == 0 or batch.sequence > last:
-                key = key or self._next_gateway(changed)
-                changed[batch.gateway] = (key, max(last, batch.sequence))
-        return answers, frames, changed
 
-    def _known(self, gateway: int, sequence: int) -> int | None:
+        def known(key: int, last: int, given: Encoded) -> tuple[int, int] | None:
+            """(offset, content) under this name. A number above the highest seen is new without looking."""
+            if (new := fresh.get((given.batch.gateway, given.batch.sequence))) is not None:
+                return new.offset, new.given.content
+            return None if given.batch.sequence > last else self._known(key, given.batch.sequence)
+
+        for given in batches:
+            gateway = given.batch.gateway
+            key, last = changed.get(gateway) or self.gateways.get(gateway) or (0, -1)
+            found, renamed = known(key, last, given), False
+            if found is not None and found[1] != given.content:
+                given, renamed = given.renamed(), True
+                found = known(key, _MAX_SEQUENCE, given)
+            if found is not None:
+                answers.append(Appended(found[0], repeated=True))
+                continue
+            key = key or self._next_gateway(changed)
+            numbered = _Numbered(self.last_offset + len(fresh) + 1, key, given)
+            fresh[gateway, given.batch.sequence] = numbered
+            answers.append(Appended(numbered.offset, repeated=False, renamed=renamed))
+            if not renamed and (last < given.batch.sequence):
+                changed[gateway] = (key, given.batch.sequence)
+        return answers, list(fresh.values()), changed
+
+    def _known(self, gateway: int, sequence: int) -> tuple[int, int] | None:
+        """(offset, content) of a name the ledger remembers."""
         row = self._connection.execute(
-            "SELECT offset FROM ledger WHERE gateway = ? AND sequence = ?", (gateway, sequence)
+            "SELECT offset, content FROM ledger WHERE gateway = ? AND sequence = ?", (gateway, sequence)
         ).fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else (int(row[0]), int(row[1]))
 
     def _next_gateway(self, changed: Mapping[str, tuple[int, int]]) -> int:
         return 1 + len(self.gateways) + sum(name not in self.gateways for name in changed)

@@ -86,7 +86,7 @@ class Writer(threading.Thread):
         start = time.perf_counter()
         try:
             self._mend()
-            answers = self._store.write([w.encoded for w in group], self._moved())
+            written = self._store.write([w.encoded for w in group], self._moved())
         except (sqlite3.Error, StorageFailed, OSError) as error:
             self._broken = True
             self._intake.done(group, self._store.frame_bytes, time.perf_counter() - start)
@@ -94,11 +94,10 @@ class Writer(threading.Thread):
             for waiting in group:
                 waiting.appended.set_exception(_refused(error))
             return
-        pairs = zip(answers, group, strict=True)
-        self._ring.put([(a.offset, w.encoded.batch) for a, w in pairs if not a.repeated])
+        self._ring.put(written.batches)
         self._tell()
         self._intake.done(group, self._store.frame_bytes, time.perf_counter() - start)
-        _answer(group, answers)
+        _answer(group, written.answers)
 
     def _moved(self) -> dict[str, int]:
         """Consumers whose place on disk is not the one in memory."""

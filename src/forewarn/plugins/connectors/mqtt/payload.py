@@ -177,9 +177,14 @@ class Translator:
         if key is None:
             into.reject(1, f"{name!r} of {asset or 'no asset'} is no signal of this source")
             return
+        try:
+            number = math.nan if value is None else float(value)
+        except OverflowError:
+            into.reject(1, f"{asset}.{name}: no float holds that number")
+            return
         into.key.append(key)
         into.time.append(time)
-        into.value.append(math.nan if value is None else value)
+        into.value.append(number)
         into.quality.append(code)
 
 
