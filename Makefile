@@ -27,6 +27,7 @@ lint: $(STAMP)-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/architecture
 
 format: $(STAMP)-dev
 	$(BIN)/ruff check --fix .

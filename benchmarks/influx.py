@@ -19,6 +19,7 @@ bind-address = "127.0.0.1:{rpc}"
 [data]
   dir = "{folder}/data"
   wal-dir = "{folder}/wal"
+  wal-fsync-delay = "0s"
   index-version = "tsi1"
   max-series-per-database = 0
   query-log-enabled = false
@@ -42,7 +43,11 @@ class Influx:
 
     def __init__(self, port: int, folder: Path) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-        self.folder = folder
+        self._port, self.folder = port, folder
+
+    def another(self) -> "Influx":
+        """A connection more."""
+        return Influx(self._port, self.folder)
 
     def write(self, body: bytes) -> None:
         self._http.request("POST", "/write?db=bench&precision=s", body)
@@ -51,11 +56,15 @@ class Influx:
         if answer.status != http.client.NO_CONTENT:
             raise RuntimeError(text.decode())
 
-    def ask(self, query: str) -> int:
-        """Rows of the answer, over all series."""
+    def ask(self, query: str) -> bytes:
+        """The answer as it came; one that is no answer raises in `rows`."""
         form = urllib.parse.urlencode({"db": "bench", "q": query, "epoch": "s"})
         self._http.request("POST", "/query", form, {"Content-Type": "application/x-www-form-urlencoded"})
-        result = json.loads(self._http.getresponse().read())["results"][0]
+        return self._http.getresponse().read()
+
+    def rows(self, told: bytes) -> int:
+        """Rows of an answer, over all series. Raises RuntimeError when it is none."""
+        result = json.loads(told)["results"][0]
         if "error" in result:
             raise RuntimeError(result["error"])
         return sum(len(series["values"]) for series in result.get("series", []))
@@ -87,7 +96,7 @@ def _ready(port: int, folder: Path) -> Influx:
         time.sleep(0.1)
         try:
             influx = Influx(port, folder)
-            influx.ask("CREATE DATABASE bench")
+            influx.rows(influx.ask("CREATE DATABASE bench"))
         except OSError:
             continue
         return influx

@@ -1,3 +1,3 @@
 from forewarn.app.cli import app
 
-app()
+app(prog_name="forewarn")

@@ -126,6 +126,29 @@ def test_timeseries_as_the_specification_has_it(site: Site) -> None:
     assert raw["statistics"] == statistics
 
 
+def test_a_late_correction_shows_in_the_next_answer(site: Site) -> None:
+    """Asked twice before, so that the answer lies in memory; flushed or not."""
+    start, end = "2026-01-03T00:00:00Z", "2026-01-03T00:10:00Z"
+    site.post([{"sensor_id": "p2.s8", "timestamp": f"2026-01-03T00:00:{i:02}Z", "value": 1} for i in range(60)])
+    site.settle()
+    for value, flushed in ((5.0, False), (6.0, True)):
+        site.parts.historian.flush()
+        for _ in range(2):
+            _highest(site, start, end)
+        site.post([{"sensor_id": "p2.s8", "timestamp": "2026-01-03T00:00:30Z", "value": value}])
+        site.settle()
+        if flushed:
+            site.parts.historian.flush()
+        assert _highest(site, start, end) == [value] * 3
+
+
+def _highest(site: Site, start: str, end: str) -> list[float]:
+    path, span = "/api/v1/sensors/p2.s8/timeseries", {"start": start, "end": end}
+    rolled, raw = (get(site, path, **span, aggregation=a)["data"] for a in ("1m", "raw"))
+    chart = get(site, "/api/v1/series", signals="p2.s8", **span)["series"][0]  # type: ignore[index]
+    return [rolled[0]["max"], max(row["value"] for row in raw), max(chart["value"])]  # type: ignore[index, union-attr]
+
+
 @pytest.mark.parametrize("aggregation", ["1x", "0m", "m", "-1m", "1s"])
 def test_timeseries_refuses(site: Site, aggregation: str) -> None:
     query = {"aggregation": aggregation, "start": "2020-01-01", "end": "2026-01-01"}

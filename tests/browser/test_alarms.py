@@ -1,5 +1,6 @@
 """A fault is injected by hand, its alarm comes up, and everything is done to it by keyboard."""
 
+import re
 import time
 
 import pytest
@@ -115,6 +116,43 @@ def test_admin_injects_a_fault_and_its_alarm_comes_up_and_the_fault_is_cleared(
     item = page.get_by_role("listitem").filter(has_text=other["name"])
     item.get_by_role("button", name="Clear fault").click()
     expect(item).to_have_count(0)
+
+
+def test_an_anomaly_names_its_signal_and_leads_to_its_place_on_the_chart(
+    page: Page, demo_server: SiteProcess, alarm: str, machine: str
+) -> None:
+    found = demo_server.http.get("/api/v1/anomalies", params={"asset_id": machine}).json()["anomalies"]
+    name = str(found[0]["sensor_id"]).rsplit(".", 1)[-1].replace("_", " ")
+    page.goto(f"/assets/{machine}?tab=anomalies")
+    row = page.get_by_role("listitem").filter(has_text=re.compile(name, re.IGNORECASE)).first
+    row.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(r"from=\d+"))
+    expect(page.get_by_role("article", name=re.compile(name, re.IGNORECASE))).to_be_visible()
+
+
+def test_the_shelve_dialog_names_the_alarm_and_when_it_comes_back(page: Page, alarm: str) -> None:
+    page.goto("/alarms")
+    row_of(page, alarm).focus()
+    page.keyboard.press("s")
+    dialog = page.get_by_role("dialog", name="Shelve this alarm")
+    expect(dialog).to_contain_text(re.compile(r"Comes back by itself at \d\d:\d\d:\d\d \(UTC"))
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_bad_data_is_shown_as_bad_and_never_as_the_last_good_value(page: Page, demo_server: SiteProcess) -> None:
+    motor = next(
+        a for a in demo_server.http.get("/api/v1/assets").json()["assets"] if a["template"] == "induction_motor"
+    )
+    fault = {"asset_id": motor["id"], "fault": "sensor_dropout"}
+    page.goto(f"/assets/{motor['id']}?range=60s")
+    demo_server.http.post("/api/v1/simulation/faults", json={**fault, "severity": 1.0, "ramp_s": 1})
+    chart = page.get_by_role("article").filter(has_text="Bad data")
+    expect(chart).to_be_visible()
+    expect(chart.locator("canvas")).to_be_visible()
+    page.get_by_role("button", name="Table").click()
+    expect(page.locator("tbody tr").first).to_contain_text(re.compile(r"bad\s*–"))
+    demo_server.http.delete("/api/v1/simulation/faults", params=fault)
 
 
 def test_sources_tick(page: Page) -> None:

@@ -102,3 +102,46 @@ def test_an_unknown_machine_is_answered_with_the_servers_reason_and_a_retry(page
     expect(alert).to_contain_text("no-such-machine")
     expect(alert).to_contain_text("Trace")
     expect(alert.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_address_keeps_machine_tab_and_range_and_back_goes_back(page: Page, machine: str) -> None:
+    page.goto(f"/assets/{machine}")
+    page.get_by_role("radiogroup", name="Time range").get_by_text("6h").click()
+    page.get_by_role("tab", name="Anomalies").click()
+    expect(page).to_have_url(re.compile(rf"/assets/{machine}\?.*range=6h.*tab=anomalies|tab=anomalies.*range=6h"))
+    page.reload()
+    expect(page.get_by_role("tab", name="Anomalies")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("tab", name="Trend").click()
+    expect(page.get_by_role("radio", name="6h")).to_be_checked()
+    page.go_back()
+    expect(page.get_by_role("tab", name="Anomalies")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    expect(page.get_by_role("tab", name="Trend")).to_have_attribute("aria-selected", "true")
+
+
+def test_no_page_shows_what_is_not_for_people(page: Page, machine: str) -> None:
+    """No missing number, no raw unit, no long tail of digits."""
+    found: dict[str, list[str]] = {}
+    tabs = [f"/assets/{machine}?tab={tab}" for tab in ("trend", "details", "anomalies")]
+    for address in ("/", "/alarms", "/admin", *tabs):
+        page.goto(address)
+        expect(page.get_by_test_id("alarm-banner")).to_be_visible()
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        text = page.locator("body").inner_text()
+        if bad := re.findall(r"NaN|undefined|\bnull\b|Infinity|degC|m3/h|\d\.\d{5,}", text):
+            found[address] = bad
+    assert found == {}
+
+
+def test_every_page_names_the_zone_of_its_times(page: Page) -> None:
+    for address in ("/", "/alarms", "/admin"):
+        page.goto(address)
+        expect(page.locator("header").first).to_contain_text(re.compile(r"\d\d:\d\d:\d\d UTC"))
+
+
+def test_a_count_of_the_worklist_filters_by_that_condition(page: Page, demo_server: SiteProcess) -> None:
+    page.goto("/")
+    page.locator("[data-worklist-row]").first.wait_for()
+    page.get_by_role("button", name=re.compile("Normal")).click()
+    expect(page.locator("[data-worklist-row]:not([data-condition=normal])")).to_have_count(0)
+    expect(page).to_have_url(re.compile("q=normal"))

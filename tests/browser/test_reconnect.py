@@ -27,3 +27,22 @@ def test_reconnect_fills_the_gap(browser: Browser, wire: Wire, machine: str) -> 
     page.wait_for_function(f"() => ({HOLES})() === 0", timeout=30_000)
     assert any("/api/v1/series?" in url for url in asked)
     context.close()
+
+
+def test_without_a_connection_every_page_opens_and_says_so(browser: Browser, wire: Wire, machine: str) -> None:
+    context = browser.new_context(base_url=wire.url, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    with page.expect_response(re.compile(r"/static/AdminPage-.*\.js")):
+        page.goto("/")
+    expect(page.locator("[data-worklist-row]").first).to_be_visible()
+    page.wait_for_load_state("load")
+    wire.cut()
+    strip = page.get_by_role("status").filter(has_text="No connection")
+    expect(strip).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-worklist-row]").first).to_be_visible()
+    page.get_by_role("link", name="Admin").click()
+    expect(page.get_by_role("heading", name="Administration")).to_be_attached()
+    wire.mend()
+    expect(strip).to_have_count(0, timeout=30_000)
+    expect(page.get_by_role("heading", name="Sources")).to_be_visible(timeout=30_000)
+    context.close()

@@ -91,6 +91,16 @@ def test_open_episodes_are_those_that_last(catalog: Catalog) -> None:
     assert [(f.signal_key, f.started_at) for f in catalog.anomalies.open_episodes()] == [(1, 1), (2, 3)]
 
 
+def test_open_ones_are_counted_by_asset_whatever_their_number(catalog: Catalog) -> None:
+    assert catalog.anomalies.open_counts() == {}
+    catalog.anomalies.upsert([finding(at) for at in range(1_200)] + [finding(5, asset_id="p2", signal_key=2)])
+    assert catalog.anomalies.open_counts() == {"p1": 1_200, "p2": 1}
+    page, _ = catalog.anomalies.find(AnomalyQuery(limit=2))
+    catalog.anomalies.set_status(page[0].id, AnomalyStatus.RESOLVED, "", 2_000)
+    catalog.anomalies.set_status(page[1].id, AnomalyStatus.INVESTIGATING, "", 2_000)
+    assert catalog.anomalies.open_counts() == {"p1": 1_198, "p2": 1}
+
+
 def test_filters(catalog: Catalog) -> None:
     catalog.anomalies.upsert(
         [

@@ -163,3 +163,15 @@ def test_an_empty_batch_is_no_trouble_and_a_score_can_be_explained(name: str) ->
     assert len(detector.score(history(1, 10).take(slice(0, 0))).score) == 0
     assert detector.explain(1, 3.0, 0.8, 1.0).strip()
     assert INSTALLED[name](**detector.parameters()).parameters() == detector.parameters()
+
+
+@pytest.mark.parametrize("name", sorted(INSTALLED))
+def test_while_it_learns_a_signal_there_is_no_opinion_on_it(name: str) -> None:
+    """Second by second, on the signal of a machine without a speed signal, whose regime never changes."""
+    detector, batch, alone = new(name), history(5, 200), 3
+    assert detector.baselining().shape == (TABLE.size,)
+    for piece in in_pieces(batch, list(range(1, 200))):
+        part = batch.take(piece)
+        learning = bool(detector.baselining()[alone])
+        score = detector.score(part).score[part.signal == alone]
+        assert not learning or np.isnan(score).all()

@@ -13,6 +13,7 @@ from forewarn.domain.assets import Signal, SourceConfig
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import Verdicts
 from forewarn.gateway.runner import SourceRunner
+from forewarn.gateway.sink import gateway_of
 
 
 class MemoryDoor:
@@ -49,8 +50,8 @@ class MemoryDoor:
             for i in np.flatnonzero(batch.signal == key)
         ]
 
-    def sequences(self, gateway: str) -> list[int]:
-        return [batch.sequence for batch in self.batches if batch.gateway == gateway]
+    def sequences(self, source: str) -> list[int]:
+        return [batch.sequence for batch in self.batches if batch.gateway == gateway_of(source)]
 
 
 class ScriptedSettings(BaseModel):

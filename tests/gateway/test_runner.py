@@ -4,6 +4,7 @@ import asyncio
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from forewarn.domain.assets import Limits
@@ -11,6 +12,7 @@ from forewarn.domain.errors import BatchLogFull, ConfigurationError, SourceUnrea
 from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.gateway.runner import SourceRunner
+from forewarn.gateway.sink import Absence, gateway_of
 from forewarn.kit.retry import Backoff
 from tests.gateway.scripted import MemoryDoor, ScriptedConnector, Started, signal, source
 from tests.plugins.connectors.recording import eventually
@@ -31,7 +33,11 @@ async def test_readings_are_numbered_on_from_the_log():
     door = MemoryDoor()
     connector = ScriptedConnector(a=[(1, 10, 1.0), (1, 20, 2.0)], b=[(2, 10, 3.0)])
     runner = runner_of(
-        connector, door, [source("a"), source("b")], [signal(1, "a"), signal(2, "b")], {"a": 41, "b": -1}.__getitem__
+        connector,
+        door,
+        [source("a"), source("b")],
+        [signal(1, "a"), signal(2, "b")],
+        {gateway_of("a"): 41, gateway_of("b"): -1}.__getitem__,
     )
     async with Started(runner):
         await eventually(lambda: len(door.batches) == 3, "three batches")
@@ -60,6 +66,27 @@ async def test_a_lost_source_leaves_a_gap_and_comes_back():
     assert quality == BAD_NO_COMMUNICATION
     assert door.rows(2)[1][0] == FUTURE + 1  # never before the last reading
     assert door.sequences("a") == [0, 1, 2, 3]
+
+
+async def test_what_was_missed_before_the_start_is_marked_once_a_source():
+    door = MemoryDoor()
+    connector = ScriptedConnector(a=[(1, 90, 1.0), SourceUnreachable("cable cut"), (1, 95, 2.0)], b=[(4, 91, 1.0)])
+    absence = Absence(40, np.array([1, 4, 9], np.int32))
+    signals = [signal(1, "a"), signal(2, "a"), signal(4, "b")]
+    runner = runner_of(connector, door, [source("a"), source("b")], signals, clock=lambda: 92, absence=absence)
+    async with Started(runner):
+        await eventually(lambda: len(door.rows(1)) == 4 and len(door.rows(4)) == 2, "all readings")
+        await runner.update([source("a"), source("b", limit=5)], signals)
+        await eventually(lambda: len(door.rows(4)) >= 2, "the changed source")
+    assert [(at, quality) for at, _, quality in door.rows(1)] == [
+        (40, BAD_NO_COMMUNICATION),
+        (90, 0),
+        (92, BAD_NO_COMMUNICATION),
+        (95, 0),
+    ]
+    assert [at for at, _, _ in door.rows(4)][:2] == [40, 91]
+    assert sum(at == 40 for at, _, _ in door.rows(4)) == 1
+    assert all(at != 40 for at, _, _ in door.rows(2))  # was never heard: nothing is missing
 
 
 async def test_a_source_that_never_connected_leaves_no_gap():
@@ -158,7 +185,7 @@ async def test_a_full_log_and_a_refusing_disk_are_waited_out():
     connector = ScriptedConnector(a=[(1, 10, 1.0), (1, 20, 2.0)])
     async with Started(runner_of(connector, door, [source("a")], [signal(1, "a")])):
         await eventually(lambda: len(door.batches) == 2, "both batches")
-    assert door.tried == [("a", 0)] * 6 + [("a", 1)]
+    assert door.tried == [(gateway_of("a"), 0)] * 6 + [(gateway_of("a"), 1)]
     assert [row[1] for row in door.rows(1)] == [1.0, 2.0]
 
 

@@ -123,7 +123,7 @@ def mosquitto(folder: Path, port: int, *lines: str) -> Peer:
     """Mosquitto, persistent in `folder`; the test says so when it is not installed."""
     program = find_program("mosquitto")
     if program is None:
-        pytest.skip("mosquitto not installed")
+        pytest.skip("NOT RUN against Mosquitto: it is not installed (Debian: apt install mosquitto)")
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "mosquitto.conf"
     base = [f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence true", f"persistence_location {folder}/"]

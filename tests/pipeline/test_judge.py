@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from forewarn.catalog import Catalog
 from forewarn.domain.alarms import AlarmState
 from forewarn.domain.findings import Finding, Severity
 from forewarn.pipeline.judge import JudgeStage
+from forewarn.plugins.historians.parquet import ParquetHistorian
 from forewarn.policies import alarm_lifecycle as machine
 from forewarn.policies.rules import default_rules
 from tests.pipeline.pump import HEAT, PUMP, SECOND, START, Road, View, pump_catalog, told
@@ -22,11 +24,13 @@ class Bench:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog, self.view, self.now = catalog, View(catalog), START
+        self.set_by = 0  # how far somebody moved our clock
         self.road = Road(self.view)
         self.judge = self.new_judge()
 
     def new_judge(self) -> JudgeStage:
-        return JudgeStage(self.catalog.alarms, self.view, lambda: self.now, self.catalog.offsets.get("judge"))
+        handled = self.catalog.offsets.get("judge")
+        return JudgeStage(self.catalog.alarms, self.view, lambda: self.now, handled, lambda: self.now - self.set_by)
 
     def hears(self, first_s: int, **series: list[float]) -> list[tuple[str, str, int]]:
         return told(self.judge.handle(self.road.carriage(first_s, **series)).alarm_events)
@@ -160,6 +164,39 @@ def test_silence_is_noticed_by_arrival_and_ends_with_the_next_reading(bench: Ben
     assert bench.ticks(34) == [("silent", "returned", 34)]
 
 
+def test_a_clock_that_is_set_is_no_silence(bench: Bench) -> None:
+    bench.hears(0, t=[50.0])
+    for step_s in (3_600, -7_200):
+        bench.set_by += step_s * SECOND
+        bench.now += step_s * SECOND
+        judge_now = (bench.now - START) // SECOND
+        assert bench.ticks(judge_now + 1) == []
+    assert ("silent", "raised", judge_now + 40) in bench.ticks(judge_now + 40)
+
+
+def test_a_restart_returns_no_silence_that_nothing_ended(bench: Bench, tmp_path: Path) -> None:
+    historian = ParquetHistorian(tmp_path / "historian")
+    carriage = bench.road.carriage(0, t=[50.0])
+    historian.append(carriage.batches)
+    bench.judge.handle(carriage)
+    assert ("silent", "raised", 40) in bench.ticks(40)
+    bench.judge = bench.new_judge()
+    bench.judge.warm(historian, bench.now)
+    assert bench.ticks(41) == []
+    assert bench.ticks(80) == []
+    bench.hears(81, t=[50.0])
+    assert ("silent", "returned", 82) in bench.ticks(82)
+    historian.close()
+
+
+def test_late_readings_change_no_alarm(bench: Bench) -> None:
+    assert bench.hears(1_000, t=[85.0] * 15) == [("t.high", "raised", 1_010)]
+    assert bench.hears(0, t=[50.0] * 60) == []  # normal, but long ago
+    assert bench.hears(1_015, t=[50.0] * 30) == [("t.high", "returned", 1_025)]
+    assert bench.hears(200, t=[95.0] * 60) == []  # high, but long ago
+    assert bench.state() is AlarmState.RETURNED
+
+
 def test_one_silent_signal_of_a_running_machine_is_named(bench: Bench) -> None:
     bench.hears(0, t=[50.0], flow=[30.0], speed=[1450.0])
     bench.now = START + 50 * SECOND
@@ -176,7 +213,33 @@ def test_a_signal_that_says_it_is_bad_is_named_though_the_machine_stands(bench: 
     bench.hears(31, t=[float("nan")], speed=[0.0])
     assert bench.ticks(31) == [("t.silent", "raised", 31)]
     bench.hears(32, t=[50.0], speed=[0.0])
-    assert bench.ticks(32) == [("t.silent", "returned", 32)]
+    assert bench.ticks(60) == []
+    bench.hears(61, t=[50.0], speed=[0.0])
+    assert bench.ticks(64) == [("t.silent", "returned", 64)]
+
+
+def test_a_loose_contact_raises_one_alarm_and_a_minute_of_good_ends_it(bench: Bench) -> None:
+    """Bad for four seconds of five: the good ones between neither hide nor repeat it."""
+    told_of = []
+    for second in range(200):
+        bench.now = START + second * SECOND
+        bench.hears(second, t=[50.0 if second % 5 == 0 else float("nan")], speed=[0.0])
+        told_of += bench.ticks(second)
+    ((rule, kind, raised_at),) = told_of
+    assert (rule, kind) == ("t.silent", "raised")
+    assert 38 <= raised_at <= 48
+    for second in range(200, 270):
+        bench.now = START + second * SECOND
+        bench.hears(second, t=[50.0], speed=[0.0])
+        told_of += bench.ticks(second)
+    assert [kind for _, kind, _ in told_of] == ["raised", "returned"]
+
+
+def test_a_sensor_that_is_bad_now_and_then_is_let_be(bench: Bench) -> None:
+    for second in range(300):
+        bench.now = START + second * SECOND
+        bench.hears(second, t=[50.0 if second % 5 else float("nan")], speed=[0.0])
+        assert bench.ticks(second) == []
 
 
 def test_a_shelf_ends_by_the_clock(bench: Bench) -> None:
@@ -196,3 +259,38 @@ def test_new_rules_are_followed_and_old_alarms_kept(bench: Bench) -> None:
     offset, bench.road = bench.road.offset, Road(bench.view)
     bench.road.offset = offset
     assert bench.hears(20, t=[85.0] * 20, t2=[85.0] * 20) == [("t2.high", "raised", 30)]
+
+
+def steps(seed: int, seconds: int) -> list[float]:
+    """A noisy flow, a reading a second."""
+    return list(np.random.default_rng(seed).normal(40.0, 0.3, seconds))
+
+
+def test_a_signal_that_always_moved_and_comes_no_more_is_silent_soon(bench: Bench) -> None:
+    """Only changes are reported: a stuck sensor of a running machine is one that no longer reports."""
+    for first in range(0, 1_200, 100):
+        bench.now = START + (first + 100) * SECOND
+        bench.hears(first, speed=[1450.0] * 100, flow=steps(first, 100))
+    for second in range(1_200, 1_230, 5):
+        bench.hears(second, speed=[1450.0] * 5)
+        assert bench.ticks(second) == []
+    bench.hears(1_230, speed=[1450.0] * 5)
+    assert bench.ticks(1_235) == [("flow.silent", "raised", 1_235)]
+    bench.hears(1_235, speed=[1450.0] * 5, flow=[40.1] * 5)
+    assert bench.ticks(1_240) == [("flow.silent", "returned", 1_240)]
+
+
+def test_a_signal_of_a_machine_that_stood_is_not_silent_when_it_starts(bench: Bench) -> None:
+    for first in range(0, 1_200, 100):
+        bench.now = START + (first + 100) * SECOND
+        bench.hears(first, speed=[1450.0] * 100, flow=steps(first, 100))
+    for second in range(1_200, 1_800, 20):
+        bench.now = START + (second + 20) * SECOND
+        bench.hears(second, speed=[0.0] * 20)
+        assert bench.ticks(second + 20) == []
+    bench.now = START + 1_805 * SECOND
+    bench.hears(1_800, speed=[1450.0] * 5)
+    assert bench.ticks(1_805) == []
+    bench.now = START + 1_845 * SECOND
+    bench.hears(1_805, speed=[1450.0] * 40)
+    assert bench.ticks(1_845) == [("flow.silent", "raised", 1_845)]

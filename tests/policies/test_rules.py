@@ -77,6 +77,8 @@ def test_the_plant_file_changes_drops_and_adds() -> None:
     )
     made = {r.rule_id: r for r in default_rules(plant)}
     assert (made["vibration.high"].threshold, made["vibration.high"].latching) == (5.0, True)
+    assert made["vibration.high"].title == "Vibration high: over 5 mm/s"
+    assert made["over"].title == "Over: over 9 bar"
     assert "pressure.low" not in made
     assert (made["over"].signal_id, made["over"].threshold) == ("p1.pressure", 9.0)
     with pytest.raises(ConfigurationError, match=r"p1/vibration\.hihg is no default rule"):

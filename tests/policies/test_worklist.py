@@ -12,7 +12,7 @@ from forewarn.policies.worklist import AssetCondition, AssetFacts, Standing, ran
 
 NOW = 1_000_000_000
 CALM = "all signals within limits"
-HEALTHY = AssetFacts("p1", (), (), NOW - 1_000_000, 30_000_000, baselining=False)
+HEALTHY = AssetFacts("p1", (), (), NOW - 1_000_000, 30_000_000, heard=4)
 Pair = tuple[AlarmRule, AlarmStatus]
 
 
@@ -29,7 +29,8 @@ def episode(score: float) -> Finding:
     ("facts", "condition", "reason"),
     [
         (HEALTHY, "normal", CALM),
-        (replace(HEALTHY, baselining=True), "baselining", "learning what is normal"),
+        (replace(HEALTHY, learning=3), "baselining", "learning what is normal: 1 of 4 signals known"),
+        (replace(HEALTHY, learning=1), "normal", f"{CALM}; 1 of 4 still learning what is normal"),
         (replace(HEALTHY, last_reading_at=None), "no_data", "no reading has arrived yet"),
         (replace(HEALTHY, last_reading_at=NOW - 90_000_000), "stale", "no reading for 1 min"),
         (replace(HEALTHY, episodes=[episode(0.6), episode(0.9)]), "advisory", "score 0.9 (and 1 more)"),

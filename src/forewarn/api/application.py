@@ -29,7 +29,8 @@ from forewarn.api.parts import ApiParts
 from forewarn.api.telemetry_arrow import ArrowDecoder
 from forewarn.api.trace import TraceMiddleware
 
-_NOUNS: Final = (telemetry, pump, assets, series, sensors, anomalies, alarms, live_stream, sources, simulation, system)
+# Routes are tried in turn: first what is asked most.
+_NOUNS: Final = (telemetry, series, sensors, pump, assets, anomalies, alarms, live_stream, sources, simulation, system)
 
 
 def create_app(parts: ApiParts) -> FastAPI:

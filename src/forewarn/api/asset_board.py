@@ -1,6 +1,6 @@
 """One look at the whole plant: one question a store, whatever the number of assets."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,20 +10,19 @@ from numpy.typing import NDArray
 
 from forewarn.api.parts import ApiParts
 from forewarn.contracts.alarm_store import Alarm
-from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.domain.assets import Asset, Signal
-from forewarn.domain.findings import AnomalyStatus, Finding
+from forewarn.domain.findings import Finding
 from forewarn.domain.series import Series
+from forewarn.domain.status import is_good
 from forewarn.policies.worklist import AssetFacts, Standing, stand
 
 _LEAST_STALE_US: Final = 30_000_000
 _SILENT_PERIODS: Final = 10
-_MOST_OPEN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetBoard:
-    """row: place of a signal key in `newest`, -1 = no reading yet. open_anomalies: of the newest 1,000 open."""
+    """row: place of a signal key in `newest`, -1 = no reading yet. warming: bool by signal key."""
 
     now: int
     assets: Mapping[str, Asset]
@@ -34,7 +33,7 @@ class AssetBoard:
     alarms: Mapping[str, Sequence[Alarm]]
     episodes: Mapping[str, Sequence[Finding]]
     open_anomalies: Mapping[str, int]
-    warming: NDArray[np.bool_] | None
+    warming: NDArray[np.bool_]
 
     def latest(self, key: int) -> tuple[int, float | None, int] | None:
         """Time, value (None = not a number) and quality of a signal's newest reading."""
@@ -57,17 +56,30 @@ class AssetBoard:
                 return None if latest is None or latest[1] is None else latest[1] > signal.running_above
         return None
 
+    def learning(self, key: int) -> bool:
+        """Whether some detector still learns what is normal for a signal that delivers."""
+        return self.row[key] >= 0 and bool(self.warming[key])
+
+    def _delivering(self, asset_id: str) -> NDArray[np.int32]:
+        """The asset's signals whose newest reading is good."""
+        keys = self.keys[asset_id]
+        row = self.row[keys]
+        delivers = row >= 0
+        delivers[delivers] = is_good(self.newest.quality[row[delivers]])
+        return keys[delivers]
+
     def standing(self, asset_id: str) -> Standing:
         signals = self.signals[asset_id]
         slowest_hz = min((s.rate_hz for s in signals if s.rate_hz > 0), default=1.0)
-        keys = self.keys[asset_id]
+        heard = self._delivering(asset_id)
         facts = AssetFacts(
             asset_id=asset_id,
             alarms=[(a.rule, a.status) for a in self.alarms.get(asset_id, ())],
             episodes=self.episodes.get(asset_id, ()),
             last_reading_at=self.last_reading_at(asset_id),
             stale_after_us=max(_LEAST_STALE_US, int(_SILENT_PERIODS * 1e6 / slowest_hz)),
-            baselining=self.warming is not None and len(keys) > 0 and bool(self.warming[keys].all()),
+            heard=len(heard),
+            learning=int(np.count_nonzero(self.warming[heard])),
         )
         return stand(facts, self.now)
 
@@ -88,15 +100,12 @@ def read_board(parts: ApiParts, only: str | None = None) -> AssetBoard:
     episodes: dict[str, list[Finding]] = defaultdict(list)
     for finding in parts.anomalies.open_episodes():
         episodes[finding.asset_id].append(finding)
-    newest_open, _ = parts.anomalies.find(AnomalyQuery(asset_id=only, status=AnomalyStatus.OPEN, limit=_MOST_OPEN))
-    counts = Counter(a.finding.asset_id for a in newest_open)
+    counts = parts.anomalies.open_counts()
     warming = _warming(parts, len(row))
     return AssetBoard(parts.clock(), assets, signals, keys, newest, row, alarms, episodes, counts, warming)
 
 
-def _warming(parts: ApiParts, size: int) -> NDArray[np.bool_] | None:
-    if parts.baselining is None:
-        return None
+def _warming(parts: ApiParts, size: int) -> NDArray[np.bool_]:
     given = parts.baselining()
     warming = np.zeros(max(size, len(given)), np.bool_)
     warming[: len(given)] = given

@@ -74,6 +74,7 @@ class SignalInfo(BaseModel):
     source: str | None
     address: str | None
     rate_hz: float
+    learning: bool
     latest: Latest | None
 
 
@@ -162,6 +163,7 @@ def _signal(board: AssetBoard, signal: Signal) -> SignalInfo:
         source=signal.source,
         address=signal.address,
         rate_hz=signal.rate_hz,
+        learning=board.learning(signal.key),
         latest=None
         if latest is None
         else Latest(time=text_of(latest[0]), value=latest[1], quality=latest[2], quality_name=severity_name(latest[2])),

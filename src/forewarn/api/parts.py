@@ -44,12 +44,16 @@ def lag_s(line: LineHealth, now: int) -> float:
     return max(0.0, (now - line.last_progress_at) / 1e6)
 
 
+def _nothing_learns() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiParts:
     """Everything the API calls.
 
     clock: microseconds UTC. line_health: no I/O, any thread. catalog_alive: raises when the catalog does not answer.
-    baselining: bool by signal key, True where no detector knows the signal's normal yet; None = not known.
+    baselining: bool by signal key, True where some detector still learns the signal's normal; no work, any thread.
     static_dir: the built web page; None serves the API alone. directory: whose disk's free space is reported.
     max_body_bytes: bound of a request body before and after decompression.
     """
@@ -72,7 +76,7 @@ class ApiParts:
     max_body_bytes: int = 8 << 20
     static_dir: Path | None = None
     pump_asset: str | None = None
-    baselining: Callable[[], NDArray[np.bool_]] | None = None
+    baselining: Callable[[], NDArray[np.bool_]] = _nothing_learns
 
 
 async def _parts(request: Request) -> ApiParts:

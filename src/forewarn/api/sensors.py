@@ -1,29 +1,36 @@
 """The specification's time series of one sensor."""
 
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import numpy as np
 import orjson
 from fastapi import APIRouter, Query, Response
-from numpy.typing import NDArray
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
+from forewarn.api.json_rows import instants, named, numbers, rows_json
 from forewarn.api.parts import ApiParts, Parts
 from forewarn.api.problems import ERROR_RESPONSES
+from forewarn.api.read_route import ReadRoute
 from forewarn.api.times import Instant, span_us, text_of
 from forewarn.contracts.anomaly_store import AnomalyQuery
-from forewarn.domain.errors import InvalidInput, NotFound
+from forewarn.contracts.historian_reads import HistorianReads
+from forewarn.domain.assets import Signal
+from forewarn.domain.errors import InvalidInput, NotFound, WouldBlock
 from forewarn.domain.findings import Severity
 from forewarn.domain.series import Aggregates
 from forewarn.domain.status import is_good, severity_name
 from forewarn.kit.clock import DAY, HOUR, MINUTE, SECOND
 
-router = APIRouter(prefix="/api/v1/sensors", tags=["readings"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/api/v1/sensors", tags=["readings"], responses=ERROR_RESPONSES, route_class=ReadRoute)
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _AGGREGATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _MOST_POINTS: Final = 100_000
 _MOST_ANOMALIES: Final = 1_000
+_FEW_ANOMALIES: Final = 20
 
 
 class Point(BaseModel):
@@ -77,8 +84,19 @@ def bucket_us(aggregation: str) -> int | None:
     return int(match[1]) * _UNITS[match[2]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """bucket: None = every reading."""
+
+    sensor: Signal
+    start: int
+    end: int
+    aggregation: str
+    bucket: int | None
+
+
 @router.get("/{sensor_id}/timeseries", response_model=Timeseries)
-def timeseries(
+async def timeseries(
     sensor_id: str,
     parts: Parts,
     start: str | None = None,
@@ -86,58 +104,56 @@ def timeseries(
     aggregation: Annotated[str, Query(max_length=20)] = "1m",
 ) -> Response:
     """Without start and end the last 24 hours. Statistics are of good readings only."""
+    asked = _asked(parts, sensor_id, start, end, aggregation)
+    # A file's readers wait for nobody; a database server's answer is a round trip away.
+    if parts.database == "sqlite":
+        with suppress(WouldBlock):
+            return _answer(parts, parts.historian.at_once, asked, _FEW_ANOMALIES)
+    return await run_in_threadpool(_answer, parts, parts.historian, asked, _MOST_ANOMALIES)
+
+
+def _asked(parts: ApiParts, sensor_id: str, start: str | None, end: str | None, aggregation: str) -> _Asked:
     key = parts.plant.table.key_of.get(sensor_id)
     signal = parts.plant.table.signals[key] if key else None
-    if key is None or signal is None:
+    if signal is None:
         raise NotFound(f"there is no sensor {sensor_id!r}")
     first, last = span_us(start, end, parts.clock(), DAY)
     bucket = bucket_us(aggregation)
     if bucket is not None and (last - first) // bucket > _MOST_POINTS:
         raise InvalidInput(f"more than {_MOST_POINTS:,} points; choose a longer aggregation", field="aggregation")
-    keys = np.array([key], np.int32)
-    data, statistics = (
-        _raw(parts, keys, first, last) if bucket is None else _aggregated(parts, keys, first, last, bucket)
-    )
+    return _Asked(signal, first, last, aggregation, bucket)
+
+
+def _answer(parts: ApiParts, historian: HistorianReads, asked: _Asked, most_anomalies: int) -> Response:
+    points, data, statistics = _raw(historian, asked) if asked.bucket is None else _aggregated(historian, asked)
     answer = {
-        "sensor_id": sensor_id,
-        "unit": signal.unit,
-        "aggregation": aggregation,
-        "data_points": len(data),
+        "sensor_id": asked.sensor.id,
+        "unit": asked.sensor.unit,
+        "aggregation": asked.aggregation,
+        "data_points": points,
         "data": data,
-        "anomalies": _anomalies(parts, sensor_id, first, last),
+        "anomalies": _anomalies(parts, asked, most_anomalies),
         "statistics": statistics,
     }
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
-def _aggregated(
-    parts: ApiParts, keys: NDArray[np.int32], start: int, end: int, bucket: int
-) -> tuple[list[dict[str, Any]], dict[str, float | None]]:
-    found = parts.historian.aggregate(keys, start, end, bucket)
-    rows = zip(
-        found.start.tolist(),
-        found.mean.tolist(),
-        found.minimum.tolist(),
-        found.maximum.tolist(),
-        found.stddev.tolist(),
-        found.count.tolist(),
-        found.good.tolist(),
-        strict=True,
-    )
-    # orjson writes NaN as null: a bucket without a good reading says so.
-    data = [
+def _aggregated(historian: HistorianReads, asked: _Asked) -> tuple[int, orjson.Fragment, dict[str, float | None]]:
+    keys = np.array([asked.sensor.key], np.int32)
+    found = historian.aggregate(keys, asked.start, asked.end, asked.bucket or 1)
+    # NaN becomes null: a bucket without a good reading says so.
+    data = rows_json(
         {
-            "timestamp": text_of(at),
-            "avg": mean,
-            "min": low,
-            "max": high,
-            "stddev": deviation,
-            "count": count,
-            "good_share": round(good / count, 6) if count else 0.0,
+            "timestamp": instants(found.start),
+            "avg": numbers(found.mean),
+            "min": numbers(found.minimum),
+            "max": numbers(found.maximum),
+            "stddev": numbers(found.stddev),
+            "count": numbers(found.count),
+            "good_share": numbers(np.round(found.good / found.count, 6)),
         }
-        for at, mean, low, high, deviation, count, good in rows
-    ]
-    return data, _overall(found)
+    )
+    return len(found), data, _overall(found)
 
 
 def _overall(found: Aggregates) -> dict[str, float | None]:
@@ -158,30 +174,40 @@ def _overall(found: Aggregates) -> dict[str, float | None]:
     }
 
 
-def _raw(
-    parts: ApiParts, keys: NDArray[np.int32], start: int, end: int
-) -> tuple[list[dict[str, Any]], dict[str, float | None]]:
-    raw = parts.historian.raw(keys, start, end, limit=_MOST_POINTS + 1)
+def _raw(historian: HistorianReads, asked: _Asked) -> tuple[int, orjson.Fragment, dict[str, float | None]]:
+    keys = np.array([asked.sensor.key], np.int32)
+    raw = historian.raw(keys, asked.start, asked.end, limit=_MOST_POINTS + 1)
     if len(raw) > _MOST_POINTS:
         raise InvalidInput(f"more than {_MOST_POINTS:,} readings; shorten the span or aggregate", field="aggregation")
-    rows = zip(raw.time.tolist(), raw.value.tolist(), raw.quality.tolist(), strict=True)
-    data = [
-        {"timestamp": text_of(at), "value": value, "quality": code, "quality_name": severity_name(code)}
-        for at, value, code in rows
-    ]
+    data = rows_json(
+        {
+            "timestamp": instants(raw.time),
+            "value": numbers(raw.value),
+            "quality": numbers(raw.quality),
+            "quality_name": named(raw.quality, severity_name),
+        }
+    )
     good = raw.value[is_good(raw.quality)]
     if not len(good):
-        return data, dict.fromkeys(Statistics.model_fields)
-    return data, {
-        "overall_avg": float(good.mean()),
-        "overall_min": float(good.min()),
-        "overall_max": float(good.max()),
-        "overall_stddev": float(good.std(ddof=1)) if len(good) > 1 else None,
-    }
+        return len(raw), data, dict.fromkeys(Statistics.model_fields)
+    return (
+        len(raw),
+        data,
+        {
+            "overall_avg": float(good.mean()),
+            "overall_min": float(good.min()),
+            "overall_max": float(good.max()),
+            "overall_stddev": float(good.std(ddof=1)) if len(good) > 1 else None,
+        },
+    )
 
 
-def _anomalies(parts: ApiParts, sensor_id: str, start: int, end: int) -> list[dict[str, Any]]:
-    found, _ = parts.anomalies.find(AnomalyQuery(signal_id=sensor_id, start=start, end=end, limit=_MOST_ANOMALIES))
+def _anomalies(parts: ApiParts, asked: _Asked, most: int) -> list[dict[str, Any]]:
+    """The newest `_MOST_ANOMALIES`, oldest first; WouldBlock when `most` is less and there are more."""
+    query = AnomalyQuery(signal_id=asked.sensor.id, start=asked.start, end=asked.end, limit=most)
+    found, more = parts.anomalies.find(query)
+    if more and most < _MOST_ANOMALIES:
+        raise WouldBlock("this is much work")
     return [
         {
             "timestamp": text_of(a.finding.started_at),

@@ -11,17 +11,20 @@ from fastapi.responses import FileResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 
 from forewarn.api.chart_columns import ChartColumns, chart_columns
 from forewarn.api.parts import ApiParts, Parts
 from forewarn.api.problems import ERROR_RESPONSES
+from forewarn.api.read_route import ReadRoute
 from forewarn.api.times import Instant, span_us, text_of
-from forewarn.domain.errors import InvalidInput, NotFound
+from forewarn.contracts.historian_reads import HistorianReads
+from forewarn.domain.errors import InvalidInput, NotFound, WouldBlock
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import is_bad
 from forewarn.kit.clock import HOUR, MINUTE
 
-router = APIRouter(prefix="/api/v1", tags=["readings"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/api/v1", tags=["readings"], responses=ERROR_RESPONSES, route_class=ReadRoute)
 PARQUET: Final = "application/vnd.apache.parquet"
 _MOST_SIGNALS: Final = 50
 _MOST_EXPORTED: Final = 1_000
@@ -56,7 +59,7 @@ def keys_of(table: SignalTable, signals: str, most: int) -> list[tuple[str, int]
 
 
 @router.get("/series", response_model=SeriesAnswer)
-def get_series(
+async def get_series(
     parts: Parts,
     signals: str,
     start: str | None = None,
@@ -66,7 +69,14 @@ def get_series(
     """Spike-preserving columns; without start and end the last hour."""
     named = keys_of(parts.plant.table, signals, _MOST_SIGNALS)
     first, last = span_us(start, end, parts.clock(), HOUR)
-    columns = _read(parts, np.array(sorted(key for _, key in named), np.int32), first, last, points)
+    try:
+        return _answer(parts.historian.at_once, named, first, last, points)
+    except WouldBlock:
+        return await run_in_threadpool(_answer, parts.historian, named, first, last, points)
+
+
+def _answer(historian: HistorianReads, named: list[tuple[str, int]], first: int, last: int, points: int) -> Response:
+    columns = _read(historian, np.array(sorted(key for _, key in named), np.int32), first, last, points)
     answer = {
         "start": text_of(first),
         "end": text_of(last),
@@ -88,12 +98,14 @@ def _series(name: str, columns: ChartColumns | None) -> dict[str, Any]:
     }
 
 
-def _read(parts: ApiParts, keys: NDArray[np.int32], start: int, end: int, points: int) -> dict[int, ChartColumns]:
+def _read(
+    historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, points: int
+) -> dict[int, ChartColumns]:
     if end - start > _SURELY_RAW_US:
-        counts = parts.historian.aggregate(keys, start, end, HOUR)
+        counts = historian.aggregate(keys, start, end, HOUR)
         if int(counts.count.sum()) > _MOST_RAW:
-            return _from_extremes(parts, keys, start, end, points)
-    return _from_raw(parts, keys, start, end, points)
+            return _from_extremes(historian, keys, start, end, points)
+    return _from_raw(historian, keys, start, end, points)
 
 
 def _slices(signal: NDArray[np.int32]) -> list[tuple[int, slice]]:
@@ -103,8 +115,10 @@ def _slices(signal: NDArray[np.int32]) -> list[tuple[int, slice]]:
     return [(int(k), slice(int(a), int(b))) for k, a, b in zip(keys, first, after, strict=True)]
 
 
-def _from_raw(parts: ApiParts, keys: NDArray[np.int32], start: int, end: int, points: int) -> dict[int, ChartColumns]:
-    raw = parts.historian.raw(keys, start, end)
+def _from_raw(
+    historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, points: int
+) -> dict[int, ChartColumns]:
+    raw = historian.raw(keys, start, end)
     bad = is_bad(raw.quality)
     return {
         key: chart_columns(raw.time[rows], raw.value[rows], bad[rows], end, points, rows.stop - rows.start)
@@ -113,11 +127,11 @@ def _from_raw(parts: ApiParts, keys: NDArray[np.int32], start: int, end: int, po
 
 
 def _from_extremes(
-    parts: ApiParts, keys: NDArray[np.int32], start: int, end: int, points: int
+    historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, points: int
 ) -> dict[int, ChartColumns]:
     """Minimum and maximum of each bucket stand for its rows: no spike is lost, and rollups answer."""
     bucket = max(1, (end - start) // (points * 2) // MINUTE) * MINUTE
-    found = parts.historian.aggregate(keys, start, end, bucket)
+    found = historian.aggregate(keys, start, end, bucket)
     columns = {}
     for key, rows in _slices(found.signal):
         at, low, high = found.start[rows], found.minimum[rows], found.maximum[rows]
@@ -130,14 +144,19 @@ def _from_extremes(
 
 
 @router.get("/export", response_class=FileResponse, responses={200: {"content": {PARQUET: {}}}})
-def export(parts: Parts, signals: str, start: str, end: str) -> Response:
+async def export(parts: Parts, signals: str, start: str, end: str) -> Response:
     """signal (int32 key), time, value, quality as Parquet."""
     named = keys_of(parts.plant.table, signals, _MOST_EXPORTED)
     first, last = span_us(start, end, parts.clock(), HOUR)
+    keys = np.array(sorted(key for _, key in named), np.int32)
+    return await run_in_threadpool(_exported, parts, keys, first, last)
+
+
+def _exported(parts: ApiParts, keys: NDArray[np.int32], start: int, end: int) -> Response:
     with tempfile.NamedTemporaryFile(dir=parts.directory, prefix="export-", suffix=".parquet", delete=False) as file:
         target = Path(file.name)
     try:
-        parts.historian.export(np.array(sorted(k for _, k in named), np.int32), first, last, target)
+        parts.historian.export(keys, start, end, target)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

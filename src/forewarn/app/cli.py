@@ -1,92 +1,119 @@
 """The command line: thin commands over wiring, jobs and the simulator."""
 
+import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.text import Text
 
 from forewarn import __version__
-from forewarn.app.settings import Settings
-from forewarn.domain.errors import ForewarnError
+from forewarn.app.settings_reading import read_settings
+from forewarn.app.terminal import console, errors, progress_bar, say, told
 
 app = typer.Typer(
-    name="forewarn", no_args_is_help=True, pretty_exceptions_enable=False, help="Open predictive maintenance."
+    name="forewarn",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Watch machines: collect and keep readings, raise alarms that deserve attention. Begin with `forewarn demo`.",
 )
-console = Console()
-errors = Console(stderr=True)
 
-Directory = Annotated[Path | None, typer.Option("--directory", "-d", help="Where catalog, log and historian lie")]
-Port = Annotated[int | None, typer.Option("--port", "-p", help="Port of the web page; 0 takes a free one")]
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on")]
+Directory = Annotated[
+    Path | None,
+    typer.Option("--directory", "-d", help="Where catalog, log and historian lie  [default: var/site]"),
+]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", "-p", min=0, max=65535, help="Port of the web page; 0 takes a free one  [default: 8080]"),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to listen on; 0.0.0.0 lets other machines in  [default: 127.0.0.1]"),
+]
+Listening = Annotated[int, typer.Option(min=0, max=65535, help="Port of the plant's server; 0 takes a free one")]
 
 
-def _settings(**given: Any) -> Settings:
-    return Settings(**{key: value for key, value in given.items() if value is not None})
-
-
-def fail(error: Exception) -> NoReturn:
-    errors.print(f"[bold red]forewarn:[/] {error}", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def progress_bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=errors)
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave")] = False) -> None:
     if version:
-        console.print(__version__)
+        say(__version__)
         raise typer.Exit
 
 
 @app.command()
 def serve(directory: Directory = None, host: Host = None, port: Port = None) -> None:
     """Run a site: web page, API, sources and the line."""
-    from forewarn.app.serve import run_site
+    with told():
+        settings = read_settings(directory=directory, host=host, port=port)
+        from forewarn.app.serve import run_site
 
-    try:
-        run_site(_settings(directory=directory, host=host, port=port))
-    except ForewarnError as error:
-        fail(error)
+        run_site(settings)
 
 
 @app.command()
 def demo(
-    directory: Directory = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", "-d", help="Where the demo keeps its data  [default: var/demo]")
+    ] = None,
     host: Host = None,
     port: Port = None,
-    history_days: Annotated[float, typer.Option(help="Days of past to begin with")] = 2.0,
-    fresh: Annotated[bool, typer.Option(help="Forget what an earlier demo stored")] = False,
+    history_days: Annotated[float, typer.Option(min=0, max=366, help="Days of past to begin with; 0 for none")] = 2.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier demo stored")] = False,
 ) -> None:
-    """Start the simulated plant and a site that watches it, and print the address."""
-    from forewarn.app.demo import run_demo
+    """Start a simulated plant and a site that watches it."""
+    with told():
+        settings = read_settings(directory=directory or Path("var/demo"), host=host, port=port)
+        from forewarn.app.demo import run_demo
 
-    try:
-        run_demo(_settings(directory=directory or Path("var/demo"), host=host, port=port), history_days, fresh, console)
-    except ForewarnError as error:
-        fail(error)
+        run_demo(settings, history_days, fresh, console)
 
 
 @app.command()
 def apply(
-    plant_file: Annotated[Path, typer.Argument(help="The plant's description, TOML")],
+    plant_file: Annotated[Path, typer.Argument(metavar="PLANT.TOML", help="The plant's description")],
     directory: Directory = None,
-    dry_run: Annotated[bool, typer.Option("--plan", help="Show the plan and change nothing")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", help="Show the plan and change nothing; exit status 1 if there is one")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing things")] = False,
 ) -> None:
     """Show what a plant file would change, and apply it."""
-    from forewarn.app.plant import apply_plant_file
+    with told():
+        settings = read_settings(directory=directory)
+        from forewarn.app.plant import apply_plant_file
 
-    try:
-        done = apply_plant_file(_settings(directory=directory), plant_file, dry_run, yes, console)
-    except ForewarnError as error:
-        fail(error)
+        done = apply_plant_file(settings, plant_file, dry_run, yes, console)
+    raise typer.Exit(0 if done else 1)
+
+
+log_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The batch log of a site that is stopped.")
+app.add_typer(log_app, name="log")
+
+
+@log_app.command("discard")
+def discard(
+    offset: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The frame that the site names as damaged")],
+    directory: Directory = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+) -> None:
+    """Give up one damaged frame that no backup can restore; says first what is lost."""
+
+    def confirm(question: str) -> bool:
+        return yes or typer.confirm(question)
+
+    with told():
+        settings = read_settings(directory=directory)
+        from forewarn.app.log_commands import discard_frame
+
+        done = discard_frame(settings, offset, console, confirm)
     raise typer.Exit(0 if done else 1)
 
 
@@ -94,21 +121,20 @@ def apply(
 def replay(
     recording: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet, wide or long")],
     asset: Annotated[str, typer.Option(help="Asset whose signals the columns are")],
-    speed: Annotated[float, typer.Option(min=0, help="Source seconds a second; 0 = as fast as it goes")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0, callback=_finite, help="Source seconds a second; 0 = as fast as it goes")
+    ] = 1.0,
     url: Annotated[str, typer.Option(help="The site's address")] = "http://127.0.0.1:8080",
     mapping: Annotated[list[str] | None, typer.Option("--map", help="column=signal, as often as needed")] = None,
 ) -> None:
-    """Push a recording through the front door, with its own timestamps."""
+    """Push a recording into a site, with its own timestamps."""
     from forewarn.app.replaying import replay_recording
 
-    try:
-        with progress_bar() as progress:
-            count, unmatched = replay_recording(recording, asset, speed, url, mapping or [], progress)
-    except ForewarnError as error:
-        fail(error)
+    with told():
+        count, unmatched = replay_recording(recording, asset, speed, url, mapping or [], progress_bar())
     if unmatched:
-        errors.print(f"not sent, no signal of that name: {', '.join(unmatched)}")
-    console.print(
+        say(f"not sent, no signal of that name: {', '.join(unmatched)}", to=errors)
+    say(
         f"{count.accepted} accepted, {count.late} late, {count.duplicate} duplicate, {count.rejected} rejected"
         + "".join(f"; {reason}: {n}" for reason, n in sorted(count.reasons.items()))
     )
@@ -117,17 +143,21 @@ def replay(
 
 @app.command()
 def doctor(directory: Directory = None, host: Host = None, port: Port = None) -> None:
-    """Check ports, disk, clock, versions and sources, and say what to do."""
+    """Check this machine and what is stored; say what to do.
+
+    Software, disk, port, clock, catalog, batch log, historian and sources; nothing is changed."""
     from forewarn.app.doctor import examine
 
-    table = Table("", "check", "found", "what to do", box=None, pad_edge=False)
     bad = 0
-    for check in examine(_settings(directory=directory, host=host, port=port)):
-        mark = "[green]ok[/]" if check.ok else "[yellow]look[/]" if check.warning else "[red]bad[/]"
-        table.add_row(mark, check.name, check.found, "" if check.ok else check.remedy)
-        bad += not check.ok and not check.warning
-    console.print(table)
-    console.print("Nothing stands in the way." if not bad else f"{bad} to mend first.")
+    with told():
+        for check in examine(lambda: read_settings(directory=directory, host=host, port=port)):
+            mark, style = ("ok", "green") if check.ok else ("look", "yellow") if check.warning else ("bad", "red")
+            line = Text.assemble((f"{mark:<6}", style), f"{check.name:<16} {check.found}")
+            console.print(line, highlight=False, soft_wrap=True)
+            if not check.ok:
+                say(f"{'':23}-> {check.remedy}")
+            bad += not check.ok and not check.warning
+    say("Nothing stands in the way." if not bad else f"{bad} to mend first.")
     raise typer.Exit(1 if bad else 0)
 
 
@@ -137,31 +167,29 @@ def simulate(
     days: Annotated[float, typer.Option(help="Days of history to write")] = 90.0,
     out: Annotated[Path | None, typer.Option(help="Folder for history, labels and plant file")] = None,
     step_s: Annotated[float, typer.Option("--step", help="Seconds between readings of the history")] = 10.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same plant, bit for bit")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same plant, bit for bit")] = 1,
     faults: Annotated[bool, typer.Option(help="Let faults happen")] = True,
-    state: Annotated[Path | None, typer.Option(help="Folder for the live plant's broker and labels")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder for the live plant's broker and labels  [default: var/simulator]")
+    ] = None,
     controlled: Annotated[
         bool, typer.Option(help="Take JSON lines on standard input and end when it closes", hidden=True)
     ] = False,
-    opcua_port: int = 48400,
-    modbus_port: int = 48502,
-    mqtt_port: int = 48883,
+    opcua_port: Listening = 48400,
+    modbus_port: Listening = 48502,
+    mqtt_port: Listening = 48883,
 ) -> None:
-    """Write history of the simulated plant, or run it live."""
+    """Write a simulated plant's history, or run it live."""
+    if serve_live == (out is not None):
+        raise typer.BadParameter("say which: --out DIR writes history, --serve runs the plant live")
     from forewarn.app import simulating
 
-    try:
-        if serve_live:
+    with told():
+        if out is None:
             ports = simulating.Ports(opcua_port, modbus_port, mqtt_port)
             simulating.serve(state or Path("var/simulator"), ports, seed, controlled)
-        elif out is None:
-            fail(ForewarnError("say where: --out DIR writes history, --serve runs the plant live"))
-        else:
-            with progress_bar() as progress:
-                summary = simulating.write(out, days, step_s, seed, faults, progress)
-            console.print(summary)
-    except ForewarnError as error:
-        fail(error)
+            return
+        say(simulating.write(out, days, step_s, seed, faults, progress_bar()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from forewarn.app.serve import listen, run_open_site
+from forewarn.app.listening import listen
+from forewarn.app.serve import run_open_site
 from forewarn.app.settings import Settings
 from forewarn.app.simulation import ChildSimulation, simulate_command
 from forewarn.app.wiring import Site, open_site
@@ -50,7 +51,8 @@ def run_demo(settings: Settings, history_days: float, fresh: bool, console: Cons
 
 def _greet(url: str, console: Console) -> None:
     console.print(f"\n[bold green]Forewarn is watching the simulated plant:[/] [bold]{url}[/]")
-    console.print("Open it, go to Admin, inject a fault and watch the alarm come up. Ctrl-C ends it.\n")
+    hint = "Open it, go to Admin, inject a fault and watch the alarm come up. Ctrl-C ends it.\n"
+    console.print(hint, soft_wrap=True)
 
 
 def _command(simulator: Path, ports: tuple[int, int, int]) -> list[str]:

@@ -31,8 +31,12 @@ def set_up_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("alembic", "uvicorn.access"):
+    for chatty in ("alembic", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # They print stack traces whenever a peer goes away; our own supervisor says in one line what was lost and why.
+    quieten_libraries()
+
+
+def quieten_libraries() -> None:
+    """They print stack traces whenever a peer goes away; our own supervisor says in one line what was lost and why."""
     for noisy in ("asyncua", "pymodbus", "paho"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

@@ -1,6 +1,8 @@
 """`forewarn apply`: from a plant file to the catalog, with the plan shown first."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,7 +12,9 @@ from rich.prompt import Confirm
 
 from forewarn.app.plugins import connectors
 from forewarn.app.settings import Settings
-from forewarn.catalog import open_catalog
+from forewarn.app.settings_reading import read_settings
+from forewarn.app.terminal import say
+from forewarn.catalog import Catalog, CatalogState, catalog_state, open_catalog
 from forewarn.domain.assets import Change, Plant
 from forewarn.domain.errors import ConfigurationError
 from forewarn.policies.plant_file import parse_plant
@@ -42,9 +46,10 @@ def _source_faults(_name: str, connector: str, settings: Mapping[str, object]) -
 def apply_plant_file(settings: Settings, path: Path, plan_only: bool, yes: bool, console: Console) -> bool:
     """Show the plan; apply it unless `plan_only` or the user declines. True when the catalog equals the file."""
     plant = read_plant(path)
-    settings.make_directory()
+    if not plant.assets:
+        say(f"{path} describes no asset.", to=console)
     rules = default_rules(plant)
-    with open_catalog(settings.catalog_url) as catalog:
+    with _planning(settings) if plan_only else _applying(settings) as catalog:
         plan = catalog.plant.plan(plant, rules)
         show_plan(plan, console)
         if not plan:
@@ -52,12 +57,39 @@ def apply_plant_file(settings: Settings, path: Path, plan_only: bool, yes: bool,
         if plan_only:
             return False
         removed = sum(change.action == "removed" for change in plan)
-        if removed and not yes and not Confirm.ask(f"{removed} to remove. Apply?", console=console, default=False):
+        if removed and not yes and not _confirmed(removed, console):
             console.print("Nothing was changed.")
             return False
         catalog.plant.apply(plant, rules)
-    console.print("Applied.")
+    say(f"Applied. A running site takes it over by itself; `forewarn serve{_option(settings)}` starts one.", to=console)
     return True
+
+
+def _option(settings: Settings) -> str:
+    return "" if settings == read_settings() else f" --directory {settings.directory}"
+
+
+def _applying(settings: Settings) -> Catalog:
+    settings.make_directory()
+    return open_catalog(settings.catalog_url)
+
+
+@contextlib.contextmanager
+def _planning(settings: Settings) -> Iterator[Catalog]:
+    """A plan makes nothing: where there is no catalog yet, it is drawn against an empty one that is thrown away."""
+    if catalog_state(settings.catalog_url) is not CatalogState.MISSING:
+        with open_catalog(settings.catalog_url) as catalog:
+            yield catalog
+        return
+    with tempfile.TemporaryDirectory() as folder, open_catalog(f"sqlite:///{folder}/catalog.db") as catalog:
+        yield catalog
+
+
+def _confirmed(removed: int, console: Console) -> bool:
+    try:
+        return Confirm.ask(f"{removed} to remove. Apply?", console=console, default=False)
+    except EOFError:
+        raise ConfigurationError(f"{removed} to remove and nobody to ask: say --yes if that is meant") from None
 
 
 def show_plan(plan: Sequence[Change], console: Console, most: int = 200) -> None:
@@ -67,8 +99,9 @@ def show_plan(plan: Sequence[Change], console: Console, most: int = 200) -> None
         return
     for change in plan[:most]:
         detail = f"  [dim]{escape(change.detail)}[/]" if change.detail else ""
-        console.print(f"{_MARK[change.action]} {change.what} {escape(change.id)}{detail}", highlight=False)
+        line = f"{_MARK[change.action]} {change.what} {escape(change.id)}{detail}"
+        console.print(line, highlight=False, soft_wrap=True)
     if len(plan) > most:
-        console.print(f"… and {len(plan) - most} more")
+        console.print(f"... and {len(plan) - most} more")
     counts = {action: sum(change.action == action for change in plan) for action in _MARK}
     console.print(", ".join(f"{n} {action}" for action, n in counts.items()))

@@ -1,5 +1,6 @@
 """`forewarn replay`: joins a recording on disk to the site's front door."""
 
+import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,16 +24,28 @@ def replay_recording(
         if not equals or not signal:
             raise InvalidInput(f"--map {pair!r} is not column=signal", field="map")
         mapping[column] = signal
+    _check(url)
     wire, unmatched = to_wire(read_recording(path), asset, _signal_ids(url, asset), mapping)
+    if wire.num_rows == 0:
+        raise InvalidInput(f"{path}: there are no readings in it", field="file")
     task = progress.add_task(path.name, total=wire.num_rows)
     replay = Replay(url, gateway=f"replay:{path.name}")
-    return replay.run(wire, speed, lambda sent: progress.update(task, completed=sent)), unmatched
+    with progress:
+        return replay.run(wire, speed, lambda sent: progress.update(task, completed=sent)), unmatched
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidInput(f"--url {url!r} is no address of a site; write http://127.0.0.1:8080", field="url")
 
 
 def _signal_ids(url: str, asset: str) -> list[str]:
     address = f"{url.rstrip('/')}/api/v1/assets/{urllib.parse.quote(asset, safe='')}"
-    if not address.startswith(("http://", "https://")):
-        raise InvalidInput(f"{url!r} is not a http address", field="url")
     try:
         with urllib.request.urlopen(address, timeout=30) as response:  # noqa: S310 (scheme checked above)
             return [signal["id"] for signal in orjson.loads(response.read())["signals"]]
@@ -40,5 +53,7 @@ def _signal_ids(url: str, asset: str) -> list[str]:
         if error.code == 404:
             raise NotFound(f"the site has no asset {asset!r}; `forewarn apply` a plant file that has it") from error
         raise ForewarnError(f"the site answered {error.code} to a question about {asset!r}") from error
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise SourceUnreachable(f"no site at {url} ({error}); start one with `forewarn serve`") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotFound(f"what answers at {url} is no Forewarn site, or has no asset {asset!r}") from error

@@ -2,34 +2,23 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import structlog
 import uvicorn
 import uvloop
 
+from forewarn.app.listening import listen
 from forewarn.app.log import set_up_logging
 from forewarn.app.settings import Settings
 from forewarn.app.wiring import Site, open_site
-from forewarn.domain.errors import ConfigurationError
 
 _log = structlog.get_logger(__name__)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The bound socket, so that a busy port is told before anything else starts."""
-    bound = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((settings.host, settings.port))
-    except OSError as error:
-        bound.close()
-        raise ConfigurationError(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another with --port"
-        ) from error
-    return bound
+_DESCRIPTORS: Final = 16_384
 
 
 def run_site(settings: Settings) -> None:
@@ -41,10 +30,19 @@ def run_site(settings: Settings) -> None:
 
 def run_open_site(site: Site, bound: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM. on_ready gets the page's address once it answers."""
+    _raise_descriptor_limit()
     host, port = bound.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(_serve(site, bound, f"http://{shown}:{port}", on_ready))
+
+
+def _raise_descriptor_limit() -> None:
+    """Each connection takes a descriptor and many systems start with 1,024: idle listeners would lock others out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Server(uvicorn.Server):
@@ -72,9 +70,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _warn(site: Site) -> None:
+    """What lets a site start and yet does not do what was meant; a plant file applied later may mend it."""
+    directory, pump = site.settings.directory, site.settings.pump_asset
+    if not site.plant.assets:
+        _log.warning("plant_is_empty", remedy=f"describe it: forewarn apply plant.toml --directory {directory}")
+    if pump is not None and pump not in site.plant.assets:
+        remedy = f"add {pump!r} to the plant file, or set FOREWARN_PUMP_ASSET to one of its assets"
+        _log.warning("pump_asset_unknown", asset=pump, effect="/api/ingest answers 404", remedy=remedy)
+
+
 async def _serve(site: Site, bound: socket.socket, url: str, on_ready: Callable[[str], None] | None) -> None:
     def ready() -> None:
         _log.info("site_ready", url=url, assets=len(site.plant.assets))
+        _warn(site)
         if on_ready is not None:
             on_ready(url)
 

@@ -38,7 +38,11 @@ class ChildSimulation:
             if self._running():
                 raise Conflict("the simulation is already running")
             with self._log_file.open("ab") as log:
-                self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+                # A session of its own: Ctrl-C is for us, and the plant outlives our sources. Its stdin ends with us.
+                pipe = subprocess.PIPE
+                self._child = subprocess.Popen(
+                    self._command, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True
+                )
             self._answers = Queue()
             threading.Thread(target=_pump, args=(self._child, self._answers), daemon=True).start()
             if not self._next_answer(_READY_S).get("ready"):

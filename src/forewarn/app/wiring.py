@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +11,32 @@ from typing import Final
 import numpy as np
 import structlog
 from fastapi import FastAPI
+from numpy.typing import NDArray
 
 from forewarn import __version__
 from forewarn.api.application import create_app
 from forewarn.api.live import LiveBroadcaster
 from forewarn.api.parts import ApiParts
+from forewarn.app.heartbeat import BEAT_US, Heartbeat
 from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.plugins import connectors, load
 from forewarn.app.settings import MIB, Settings
 from forewarn.catalog import Catalog, open_catalog
 from forewarn.contracts.batch_log import BatchLog
+from forewarn.contracts.detector import Detector
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.offsets import StageOffsets
 from forewarn.contracts.simulation import SimulationControl
 from forewarn.contracts.stage import Stage
 from forewarn.domain.assets import Signal
+from forewarn.domain.errors import StorageFailed
+from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.series import Series
+from forewarn.domain.status import is_bad
 from forewarn.gateway.runner import SourceRunner
-from forewarn.kit.clock import SECOND, now_us
+from forewarn.gateway.sink import Absence
+from forewarn.jobs.retention import Retention
+from forewarn.kit.clock import SECOND, monotonic_us, now_us
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.pipeline.judge import JudgeStage
 from forewarn.pipeline.line import Line, RoutedOffsets
@@ -35,6 +45,9 @@ from forewarn.pipeline.record import RecordStage, WatermarkOffsets
 from forewarn.pipeline.score import ScoreStage
 
 _log = structlog.get_logger(__name__)
+_LEAST_ABSENCE_US: Final = 3 * SECOND
+_RETENTION_S: Final = 3_600
+_MOST_UNJUDGED: Final = 1_000_000
 STATIC: Final = Path(__file__).parents[1] / "static"
 
 
@@ -51,19 +64,25 @@ class Site:
     line: Line
     runner: SourceRunner
     feed: LiveBroadcaster
+    retention: Retention
+    heartbeat: Heartbeat
     app: FastAPI
 
     async def housekeeping(self) -> None:
-        """Once a second: take over a plant file that was applied meanwhile, by whatever process."""
-        while True:
+        """Once a second: take over a plant file that was applied meanwhile, by whatever process. Once an hour: let go
+        of readings past their age."""
+        for second in itertools.count(1):
             await asyncio.sleep(1)
+            self.heartbeat.beat(now_us())
             try:
+                if second % _RETENTION_S == 0:
+                    await asyncio.to_thread(self.retention.run)
                 if await asyncio.to_thread(self.plant.refresh):
                     sources = await asyncio.to_thread(self.catalog.plant.sources)
                     await self.runner.update(sources, _signals(self.plant))
             except Exception:
-                # The catalog may be away for a moment (PostgreSQL restart); the next second asks again.
-                _log.exception("plant_refresh_failed")
+                # The catalog may be away for a moment (PostgreSQL restart); the next round asks again.
+                _log.exception("housekeeping_failed")
 
 
 def _signals(plant: CatalogPlantView) -> Sequence[Signal]:
@@ -80,25 +99,24 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None) -
     with contextlib.ExitStack() as closing:
         catalog = closing.enter_context(open_catalog(settings.catalog_url))
         plant = CatalogPlantView(catalog.plant)
-        log: BatchLog = load("batch_logs", settings.batch_log)(
-            directory / "log", capacity_bytes=settings.log_capacity_mib * MIB
-        )
-        closing.callback(log.close)
-        historian: Historian = load("historians", settings.historian)(
-            directory / "historian",
-            flush_readings=settings.flush_readings,
-            flush_interval_s=settings.flush_interval_s,
-        )
-        closing.callback(historian.close)
+        log, historian = _stores(settings, directory, closing)
+        retention = Retention(historian, now_us, settings.keep_raw_days, settings.keep_rollup_days)
+        retention.run()
         known = np.flatnonzero(plant.table.known).astype(np.int32)
         door = IntakeDoor(log, plant, now_us, future_us=int(settings.max_future_s * SECOND))
+        heartbeat = Heartbeat(directory)
+        closing.callback(lambda: heartbeat.beat(now_us()))
         door.seed(historian.latest(known))
         door.catch_up(historian.watermark)
         feed = LiveBroadcaster()
-        line = _line(settings, catalog, plant, log, historian, feed)
+        detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
+        line = _line(detectors, catalog, plant, log, historian, feed)
         line.start()
         closing.callback(line.stop)
-        runner = SourceRunner(catalog.plant.sources(), _signals(plant), connectors(), door, log.last_sequence)
+        absence = _absence(heartbeat.last(), historian.latest(known), plant)
+        runner = SourceRunner(
+            catalog.plant.sources(), _signals(plant), connectors(), door, log.last_sequence, absence=absence
+        )
         parts = ApiParts(
             door=door,
             log=log,
@@ -118,24 +136,69 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None) -
             max_body_bytes=settings.max_body_mib * MIB,
             static_dir=STATIC if (STATIC / "index.html").is_file() else None,
             pump_asset=settings.pump_asset,
+            baselining=lambda: _baselining(detectors),
         )
-        yield Site(settings, catalog, log, historian, plant, door, line, runner, feed, create_app(parts))
+        yield Site(
+            settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat, create_app(parts)
+        )
+
+
+def _stores(settings: Settings, directory: Path, closing: contextlib.ExitStack) -> tuple[BatchLog, Historian]:
+    log: BatchLog = load("batch_logs", settings.batch_log)(
+        directory / "log", capacity_bytes=settings.log_capacity_mib * MIB
+    )
+    closing.callback(log.close)
+    historian: Historian = load("historians", settings.historian)(
+        directory / "historian",
+        flush_readings=settings.flush_readings,
+        flush_interval_s=settings.flush_interval_s,
+    )
+    closing.callback(historian.close)
+    return log, historian
+
+
+def _baselining(detectors: Sequence[Detector]) -> NDArray[np.bool_]:
+    """By signal key: some detector still learns what is normal. Called while the line's thread scores."""
+    learning = [detector.baselining() for detector in detectors]
+    # Between two `configure` calls of a plant that grows, one detector knows more signals than the next.
+    some = np.zeros(max((len(one) for one in learning), default=0), np.bool_)
+    for one in learning:
+        some[: len(one)] |= one
+    return some
+
+
+def _absence(last_beat: int | None, latest: Series, plant: CatalogPlantView) -> Absence | None:
+    """The time from the last beat until now, if it is worth a mark, for the signals that did not end with one."""
+    fastest_hz = max((s.rate_hz for s in _signals(plant)), default=1.0)
+    if last_beat is None or now_us() - last_beat < max(_LEAST_ABSENCE_US, int(3 * SECOND / max(fastest_hz, 1e-3))):
+        return None
+    # A beat is up to a second old when the process dies; what it read in that second comes before the mark.
+    return Absence(last_beat + BEAT_US + BEAT_US // 2, latest.signal[~is_bad(latest.quality)])
+
+
+def _unjudged(log: BatchLog, judged: int) -> list[ReadingBatch]:
+    """What lies behind the judge's place, or the beginning of it: it knows the rest only as later."""
+    try:
+        return [batch for _, batch in log.read(judged, _MOST_UNJUDGED)]
+    except StorageFailed as error:
+        _log.warning("log_unreadable", error=str(error))  # the line stops there too, and says so
+        return []
 
 
 def _line(
-    settings: Settings,
+    detectors: Sequence[Detector],
     catalog: Catalog,
     plant: CatalogPlantView,
     log: BatchLog,
     historian: Historian,
     feed: LiveBroadcaster,
 ) -> Line:
-    detectors = [load("detectors", name)() for name in settings.detectors]
     score = ScoreStage(detectors, catalog.anomalies, plant)
     score.warm(historian, now_us())
-    judge = JudgeStage(catalog.alarms, plant, now_us, catalog.offsets.get("judge"))
-    judge.warm(historian, now_us())
-    stages: list[Stage] = [RecordStage(historian), score, judge, PublishStage(feed)]
+    judged = catalog.offsets.get("judge")
+    judge = JudgeStage(catalog.alarms, plant, now_us, judged, monotonic_us)
+    judge.warm(historian, now_us(), _unjudged(log, judged))
+    stages: list[Stage] = [RecordStage(historian, log), score, judge, PublishStage(feed)]
     # Each stage's place is kept where its effects are: with the segments, in the catalog, nowhere.
     routes: dict[str, StageOffsets] = {
         "record": WatermarkOffsets(historian),

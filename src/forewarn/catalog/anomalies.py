@@ -4,10 +4,11 @@ import base64
 import binascii
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, select, tuple_, update
+from sqlalchemy import Integer, Row, Select, bindparam, func, select, tuple_, update
 
 from forewarn.catalog.engine import Database, finite, upsert_by
 from forewarn.catalog.tables import anomalies
@@ -42,12 +43,23 @@ class CatalogAnomalies:
         with self._database.read() as connection:
             return [_finding(row) for row in connection.execute(query)]
 
+    def open_counts(self) -> Mapping[str, int]:
+        c = anomalies.c
+        counted = (
+            select(c.asset_id, func.count().label("open"))
+            .where(c.status == AnomalyStatus.OPEN.value)
+            .group_by(c.asset_id)
+        )
+        with self._database.read() as connection:
+            return {row.asset_id: row.open for row in connection.execute(counted)}
+
     def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
         limit = min(query.limit, _MOST)
         if limit < 1:
             raise InvalidInput(f"limit must be at least 1, not {query.limit}", field="limit")
+        given = _given(query)
         with self._database.read() as connection:
-            rows = connection.execute(_selection(query).limit(limit + 1)).all()
+            rows = connection.execute(_selection(frozenset(given)), {**given, "rows": limit + 1}).all()
         page = [_anomaly(row) for row in rows[:limit]]
         return page, _cursor(page[-1]) if len(rows) > limit else None
 
@@ -63,24 +75,43 @@ class CatalogAnomalies:
             return _anomaly(connection.execute(query).one())
 
 
-def _selection(query: AnomalyQuery) -> Select[Any]:
+def _given(query: AnomalyQuery) -> dict[str, object]:
+    """The filters that are set, by name."""
+    named = {
+        "asset_id": query.asset_id,
+        "signal_id": query.signal_id,
+        "status": query.status and query.status.value,
+        "severity": query.severity and query.severity.value,
+        "start": query.start,
+        "end": query.end,
+    }
+    given: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+    if query.cursor is not None:
+        given["after_time"], given["after_id"] = _after(query.cursor)
+    return given
+
+
+@cache
+def _selection(names: frozenset[str]) -> Select[Any]:
+    """Newest first, by the filters `names` and a limit of rows. Kept, as building it costs more than its answer."""
     c = anomalies.c
     selection = select(anomalies).order_by(c.detected_at.desc(), c.anomaly_id.desc())
-    for column, wanted in (
-        (c.asset_id, query.asset_id),
-        (c.sensor_id, query.signal_id),
-        (c.status, query.status and query.status.value),
-        (c.severity, query.severity and query.severity.value),
+    for name, condition in (
+        ("asset_id", c.asset_id == bindparam("asset_id")),
+        ("signal_id", c.sensor_id == bindparam("signal_id")),
+        ("status", c.status == bindparam("status")),
+        ("severity", c.severity == bindparam("severity")),
+        ("start", c.detected_at >= bindparam("start")),
+        ("end", c.detected_at < bindparam("end")),
+        (
+            "after_time",
+            tuple_(c.detected_at, c.anomaly_id)
+            < tuple_(bindparam("after_time", type_=c.detected_at.type), bindparam("after_id", type_=c.anomaly_id.type)),
+        ),
     ):
-        if wanted is not None:
-            selection = selection.where(column == wanted)
-    if query.start is not None:
-        selection = selection.where(c.detected_at >= query.start)
-    if query.end is not None:
-        selection = selection.where(c.detected_at < query.end)
-    if query.cursor is not None:
-        selection = selection.where(tuple_(c.detected_at, c.anomaly_id) < tuple_(*_after(query.cursor)))
-    return selection
+        if name in names:
+            selection = selection.where(condition)
+    return selection.limit(bindparam("rows", type_=Integer))
 
 
 def _cursor(last: Anomaly) -> str:

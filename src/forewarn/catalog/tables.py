@@ -138,6 +138,7 @@ anomalies = Table(
 )
 for _filter in ("asset_id", "sensor_id", "status", "severity"):
     Index(f"ix_anomalies_{_filter}", anomalies.c[_filter], desc(anomalies.c.detected_at), desc(anomalies.c.anomaly_id))
+Index("ix_anomalies_status_asset", anomalies.c.status, anomalies.c.asset_id)
 Index("ix_anomalies_newest", desc(anomalies.c.detected_at), desc(anomalies.c.anomaly_id))
 Index(
     "ix_anomalies_lasting",

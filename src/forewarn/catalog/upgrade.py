@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from forewarn.catalog.engine import Database
 from forewarn.domain.errors import ConfigurationError, StorageFailed
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x466F7265  # "Fore": the advisory lock under which PostgreSQL is upgraded
 _ATTEMPTS: Final = 100
 _one_at_a_time = threading.Lock()  # Alembic keeps its context in a module
@@ -26,20 +26,21 @@ def upgrade(database: Database) -> None:
 
     Raises ConfigurationError when the database was made by a newer Forewarn, StorageFailed when it refuses.
     """
-    script = ScriptDirectory(str(_MIGRATIONS))
+    script = ScriptDirectory(str(MIGRATIONS))
     if database.engine.dialect.name == "sqlite":
         _use_wal(database)
     with database.read() as connection:
-        if _current(connection, script) == script.get_current_head():
+        if current_revision(connection, script) == script.get_current_head():
             return
     with _one_at_a_time, database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if _current(connection, script) != script.get_current_head():
+        if current_revision(connection, script) != script.get_current_head():
             _run(connection)
 
 
-def _current(connection: Connection, script: ScriptDirectory) -> str | None:
+def current_revision(connection: Connection, script: ScriptDirectory) -> str | None:
+    """Raises ConfigurationError when a newer Forewarn made the database."""
     revision = MigrationContext.configure(connection).get_current_revision()
     known = {r.revision for r in script.walk_revisions()}
     if revision is not None and revision not in known:
@@ -52,7 +53,7 @@ def _current(connection: Connection, script: ScriptDirectory) -> str | None:
 
 def _run(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -1,6 +1,6 @@
 """Where findings are kept, with the specification's lifecycle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class AnomalyStore(Protocol):
 
     def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
         """Matching anomalies and the cursor of the next page, None at the end."""
+        ...
+
+    def open_counts(self) -> Mapping[str, int]:
+        """Anomalies that no person has dealt with (status OPEN) by asset id; assets without one are absent."""
         ...
 
     def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int) -> Anomaly:

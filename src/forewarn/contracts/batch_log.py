@@ -40,8 +40,9 @@ class BatchLog(Protocol):
 
         content: checksum (uint32) of what the sender sent. A (gateway, sequence) that was appended before with the
         same content, at any time within the ledger's retention, answers `repeated` with the first append's
-        offset; with another content (a counter that began anew) it is written all the same, `renamed`. Raises BatchLogFull at once (not in the
-        future) when the bound is reached; StorageFailed through the future when the disk refuses.
+        offset; with another content (a counter that began anew) it is written all the same, `renamed`.
+        Raises BatchLogFull at once (not in the future) when the bound is reached; StorageFailed through the
+        future when the disk refuses.
         """
         ...
 

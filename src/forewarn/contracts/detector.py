@@ -49,6 +49,11 @@ class Detector(Protocol):
         """One sentence for people: what was seen, what was expected, over which window."""
         ...
 
+    def baselining(self) -> NDArray[np.bool_]:
+        """By signal key: True where the detector has yet to learn what is normal before it can have an opinion, in
+        the regime the signal's machine is in. All False for a detector that learns nothing. No work, any thread."""
+        ...
+
     def parameters(self) -> Mapping[str, Any]:
         """The hyper-parameters, as given to the constructor."""
         ...

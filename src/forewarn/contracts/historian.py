@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from forewarn.contracts.historian_reads import HistorianReads, Keys
 from forewarn.domain.readings import ReadingBatch
-from forewarn.domain.series import Aggregates, Series
-
-Keys = NDArray[np.int32]
+from forewarn.domain.series import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +21,7 @@ class HistorianSize:
     tail_readings: int
 
 
-class Historian(Protocol):
+class Historian(HistorianReads, Protocol):
     """(signal, time) is the identity of a reading; told twice, the later append wins, at any age.
 
     Time ranges are half-open [start, end), microseconds UTC. Reads see every append that returned,
@@ -51,19 +47,21 @@ class Historian(Protocol):
         """The reading with the greatest source time of each signal that has one, ordered by signal."""
         ...
 
-    def raw(self, signals: Keys, start: int, end: int, limit: int | None = None) -> Series:
-        """Readings of `signals`. With `limit`, only the newest `limit` per signal."""
-        ...
-
-    def aggregate(self, signals: Keys | None, start: int, end: int, bucket_us: int) -> Aggregates:
-        """Statistics per signal and bucket; any bucket >= 1 us. None = every signal.
-
-        Buckets are aligned to the epoch; the first and last are cut at start and end. Exact, whatever
-        was late or repeated; answered from rollups wherever bucket and range allow, else from raw."""
+    @property
+    def at_once(self) -> HistorianReads:
+        """The same answers for a thread that may not wait, an event loop's: WouldBlock is raised wherever an answer
+        is not in memory or takes more than about a millisecond. A historian may raise it always."""
         ...
 
     def export(self, signals: Keys, start: int, end: int, target: Path) -> int:
         """Write (signal int32, time timestamp[us, UTC], value double, quality uint32) as Parquet; rows written."""
+        ...
+
+    def forget(self, raw_before: int, rollups_before: int) -> int:
+        """Let go of readings and of aggregates older than these instants (0 = keep all); bytes that will be freed.
+
+        In whole files: some that are older may stay. A reading older than what was let go is not stored any more.
+        `rollups_before` may not be later than `raw_before`. Readers that are under way finish."""
         ...
 
     def size(self) -> HistorianSize: ...

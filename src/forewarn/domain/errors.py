@@ -33,6 +33,10 @@ class StorageFailed(ForewarnError):
     """The disk refused (full, read-only, broken); nothing was acknowledged."""
 
 
+class WouldBlock(ForewarnError):
+    """The answer needs the disk, a lock or much work, and the caller may not wait. Ask again where one may."""
+
+
 class SourceUnreachable(ForewarnError):
     """A device or server does not answer; the supervisor will try again."""
 

@@ -10,8 +10,8 @@ from forewarn.contracts.door import Door
 from forewarn.domain.assets import Signal, SourceConfig
 from forewarn.domain.sources import SourceState, SourceStatus
 from forewarn.gateway.health import SourceHealth
-from forewarn.gateway.sink import BatchNumbers, DoorSink
-from forewarn.gateway.supervisor import supervise
+from forewarn.gateway.sink import Absence, BatchNumbers, DoorSink, gateway_of
+from forewarn.gateway.supervisor import mark, supervise
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.kit.retry import Backoff
 
@@ -44,7 +44,8 @@ def _plans(sources: Sequence[SourceConfig], signals: Sequence[Signal]) -> dict[s
 class SourceRunner:
     """Runs the sources' connectors; a SourceMonitor.
 
-    first_sequence: the last batch number the log has seen for a source, -1 if none; ours go on from there.
+    absence: what was not collected before this process; each source marks its own part before it begins.
+    first_sequence: the last batch number the log has seen for a gateway, -1 if none; a source's go on from there.
     `run`, `update` and `stop` belong to one event loop; `statuses` may be called from any thread.
     """
 
@@ -57,6 +58,7 @@ class SourceRunner:
         first_sequence: Callable[[str], int],
         clock: Callable[[], int] = now_us,
         *,
+        absence: Absence | None = None,
         stale_after_s: float = 30.0,
         backoff: Backoff | None = None,
     ) -> None:
@@ -66,8 +68,10 @@ class SourceRunner:
         self._clock = clock
         self._stale_after_us = int(stale_after_s * SECOND)
         self._backoff = backoff or Backoff()
+        self._absence = absence
         self._plans = _plans(sources, signals)
         self._health = {name: self._fresh_health(plan) for name, plan in self._plans.items()}
+        self._absent = set(self._plans)
         self._numbers: dict[str, BatchNumbers] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
@@ -115,10 +119,17 @@ class SourceRunner:
         plan, health = self._plans[name], self._health[name]
         keys = [signal.key for signal in plan.signals]
         if name not in self._numbers:
-            self._numbers[name] = BatchNumbers(self._first_sequence(name))
+            self._numbers[name] = BatchNumbers(self._first_sequence(gateway_of(name)))
         sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock)
-        work = supervise(plan.config, plan.signals, self._connectors, sink, health, self._backoff)
-        self._tasks[name] = asyncio.create_task(work, name=f"source {name}")
+        # Once a source: a restart of ours within this process is no absence.
+        absence = self._absence if name in self._absent else None
+        self._absent.discard(name)
+        self._tasks[name] = asyncio.create_task(self._work(plan, health, sink, absence), name=f"source {name}")
+
+    async def _work(self, plan: _Plan, health: SourceHealth, sink: DoorSink, absence: Absence | None) -> None:
+        if absence is not None:
+            await mark(plan.config.name, sink.mark_absence(absence))
+        await supervise(plan.config, plan.signals, self._connectors, sink, health, self._backoff)
 
     async def _cancel(self, names: Sequence[str]) -> None:
         tasks = {name: self._tasks.pop(name) for name in names if name in self._tasks}

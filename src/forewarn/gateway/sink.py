@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,12 @@ _log = logging.getLogger(__name__)
 _NEVER = np.iinfo(np.int64).min
 
 
+def gateway_of(source: str) -> str:
+    """The name a source's batches bear in the log. No client can take it: over HTTP a gateway's name is printable
+    (docs/api.md), and a tab is not."""
+    return f"source\t{source}"
+
+
 class BatchNumbers:
     """The numbers of one gateway's batches. It outlives the sinks of a source: a batch cut short by a restart
     may still be stored, so its number is never given again."""
@@ -29,6 +36,14 @@ class BatchNumbers:
     def take(self) -> int:
         self._last += 1
         return self._last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Absence:
+    """Nothing was collected since `since` (microseconds UTC) of the signals `keys`, because we were not there."""
+
+    since: int
+    keys: NDArray[np.int32]
 
 
 class DoorSink:
@@ -42,6 +57,7 @@ class DoorSink:
         self, health: SourceHealth, door: Door, numbers: BatchNumbers, keys: Sequence[int], clock: Callable[[], int]
     ) -> None:
         self._health = health
+        self._gateway = gateway_of(health.name)
         self._door = door
         self._numbers = numbers
         self._clock = clock
@@ -84,13 +100,19 @@ class DoorSink:
     async def mark_gap(self) -> None:
         """One bad reading a signal, after its last one and not before now: charts break the line there."""
         self.is_connected = False
-        n = len(self._keys)
+        after_last = np.where(self._last_time == _NEVER, _NEVER, self._last_time + 1)
+        await self._mark(self._keys, np.maximum(after_last, self._clock()))
+
+    async def mark_absence(self, absence: Absence) -> None:
+        """The same for the time before this process: those of the absence's signals that are of this source."""
+        mine = self._keys[np.isin(self._keys, absence.keys)]
+        await self._mark(mine, np.full(len(mine), absence.since, np.int64))
+
+    async def _mark(self, keys: NDArray[np.int32], time: NDArray[np.int64]) -> None:
+        n = len(keys)
         if n:
-            after_last = np.where(self._last_time == _NEVER, _NEVER, self._last_time + 1)
-            time = np.maximum(after_last, self._clock())
-            quality = np.full(n, BAD_NO_COMMUNICATION, np.uint32)
-            await self._submit(self._keys, time, np.full(n, np.nan), quality)
-            self._remember(self._keys, time)
+            await self._submit(keys, time, np.full(n, np.nan), np.full(n, BAD_NO_COMMUNICATION, np.uint32))
+            self._remember(keys, time)
 
     def _remember(self, signal: NDArray[np.int32], time: NDArray[np.int64]) -> None:
         if not len(self._keys):
@@ -107,7 +129,7 @@ class DoorSink:
         quality: NDArray[np.uint32],
     ) -> None:
         async with self._turn:
-            batch = ReadingBatch(signal, time, value, quality, self._health.name, self._numbers.take())
+            batch = ReadingBatch(signal, time, value, quality, self._gateway, self._numbers.take())
             attempt = 0
             while not await self._try(batch, attempt):
                 attempt += 1

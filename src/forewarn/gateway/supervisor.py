@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -64,7 +64,7 @@ async def supervise(
                 _log.warning("source %s %s: %s", config.name, "lost" if was_connected else "unreachable", why)
                 last_why = why
             if was_connected:
-                await _mark_gap(config.name, sink)
+                await mark(config.name, sink.mark_gap())
                 # A link that stood for a while is tried again at once; one that flaps is not hammered.
                 stood_s = asyncio.get_running_loop().time() - started
                 attempt = 0 if stood_s > backoff.cap_s else attempt
@@ -74,16 +74,16 @@ async def supervise(
         _log.error("source %s is misconfigured: %s", config.name, error)
         health.enter(SourceState.MISCONFIGURED, str(error))
         if sink.is_connected:
-            await _mark_gap(config.name, sink)
+            await mark(config.name, sink.mark_gap())
     except asyncio.CancelledError:
         health.enter(SourceState.STOPPED)
         raise
 
 
-async def _mark_gap(name: str, sink: DoorSink) -> None:
+async def mark(name: str, marking: Awaitable[None]) -> None:
     """A gap that cannot be marked must not end the supervisor."""
     try:
-        await sink.mark_gap()
+        await marking
     except Exception:
         _log.exception("source %s: the gap could not be marked", name)
 

@@ -96,7 +96,15 @@ class Replay:
         raw = response.read()
         if response.status in (429, 503):
             raise BatchLogFull("the server is full", retry_after_s=float(response.getheader("Retry-After") or 1))
-        answer = orjson.loads(raw)
         if response.status != http.client.ACCEPTED:
-            raise ForewarnError(f"the server refused the batch ({response.status}): {answer.get('detail', raw[:200])}")
-        return dict(answer)
+            raise ForewarnError(f"the server refused the batch ({response.status}): {_detail(raw)}")
+        answer: dict[str, object] = orjson.loads(raw)
+        return answer
+
+
+def _detail(raw: bytes) -> str:
+    """Of problem+json its sentence, of anything else its beginning."""
+    try:
+        return str(orjson.loads(raw)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return raw[:200].decode(errors="replace")

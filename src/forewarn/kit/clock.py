@@ -16,6 +16,11 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
+def monotonic_us() -> int:
+    """Microseconds of a clock that nobody sets; only differences mean anything."""
+    return time.monotonic_ns() // 1_000
+
+
 def to_rfc3339(us: int) -> str:
     """`2026-01-31T08:00:00.250000Z`; fraction only when there is one. Years 1-9999."""
     return (_EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from forewarn.contracts.alarm_store import Alarm, AlarmKey, AlarmStore, Transition
@@ -15,16 +16,22 @@ from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Condition
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import is_good
+from forewarn.pipeline.recall import Recall, Watched
 from forewarn.policies import alarm_lifecycle as lifecycle
 from forewarn.policies import regimes as regime
+from forewarn.policies.bad_spells import BadSpells
 from forewarn.policies.condition import Holding, advance, raw_condition
 from forewarn.policies.finding_watch import FindingWatch
 from forewarn.policies.regimes import RegimeRows, Regimes
-from forewarn.policies.runs import Runs, resized
-from forewarn.policies.silence import NEVER, SilenceWatch
+from forewarn.policies.rhythm import Rhythm
+from forewarn.policies.runs import Runs, new_rows, resized
+from forewarn.policies.silence import NEVER, Heard, SilenceWatch
 from forewarn.policies.value_watch import ValueWatch
 
+_log = structlog.get_logger(__name__)
 START_GRACE_S: Final = 30.0
+RHYTHM_S: Final = 1_200.0
+_CLOCK_STEP_US: Final = 2_000_000
 _VALUE: Final = (Condition.ABOVE, Condition.BELOW)
 Change = tuple[AlarmKey, Transition]
 
@@ -42,8 +49,11 @@ class _Verdict:
 class JudgeStage:
     """Limit rules follow readings by source time, FINDING rules follow findings, SILENT rules arrivals (on `tick`).
 
+    A reading that is not newer than what was judged of its signal changes no alarm: it tells of the past. Arrivals
+    move along when our clock is set, so that no time is taken for silence that has not passed.
+
     Writes through `AlarmStore.change_all`, and only when something changes: the line sets the stage's offset
-    otherwise. Delays that are running live in memory: after a restart they begin anew.
+    otherwise. Delays that are running live in memory; `warm` takes them up again from the historian.
     An only_running rule is not raised while the machine stands, nor in the first 30 s after a start; what stood
     before is suppressed by design and comes back if it still holds.
     """
@@ -51,19 +61,30 @@ class JudgeStage:
     name = "judge"
 
     def __init__(
-        self, alarms: AlarmStore, plant: PlantView, clock: Callable[[], int], handled: int | None = None
+        self,
+        alarms: AlarmStore,
+        plant: PlantView,
+        clock: Callable[[], int],
+        handled: int | None = None,
+        monotonic: Callable[[], int] | None = None,
     ) -> None:
-        """clock: microseconds UTC, for arrivals. handled: the stage's stored offset; without it `tick` waits for
-        the first carriage, since what it writes carries the offset."""
+        """clock: microseconds UTC, for arrivals; monotonic: microseconds of a clock that nobody sets, by which a step
+        of the other is seen (None: `clock` has no steps). handled: the stage's stored offset; without it `tick`
+        waits for the first carriage, since what it writes carries the offset."""
         self._alarms = alarms
         self._plant = plant
         self._clock = clock
+        self._monotonic = monotonic or clock
+        self._ahead = clock() - self._monotonic()
         self._handled = handled
         self._revision: int | None = None
         self._table = plant.table  # one carriage sees one plant
         self._regimes = Regimes()
         self._heard = np.zeros(0, np.int64)
-        self._bad_since = np.zeros(0, np.int64)
+        self._spoke = np.zeros(0, np.bool_)  # since we began; `_heard` also holds what we assume
+        self._seen = np.zeros(0, np.int64)
+        self._spells = BadSpells()
+        self._rhythm = Rhythm()
         self._values = ValueWatch((), (), 0)
         self._findings = FindingWatch(())
         self._silence = SilenceWatch((), (), plant.table)
@@ -75,14 +96,14 @@ class JudgeStage:
             return carriage
         self._follow_plant()
         verdict = _Verdict()
-        readings = self._known_good(carriage.readings)
+        readings = self._newer(self._known_good(carriage.readings))
         newest = self._judge_readings(readings, verdict) if len(readings) else 0
         finding_changes, opened = self._findings.follow(carriage.findings)
         verdict.changes.extend(finding_changes)
         if not self._reconciled:
             verdict.changes.extend(self._findings.reconcile(opened, newest))
-        events = self._store(verdict.changes, carriage.last)
-        self._values.hold(verdict.holdings)
+        events = self._store(verdict.changes, carriage.last, verdict.holdings)
+        np.maximum.at(self._seen, readings.signal, readings.time)
         self._aside = (self._aside | verdict.put_aside) - verdict.taken_back
         self._findings.keep(opened)
         self._reconciled = True
@@ -94,6 +115,7 @@ class JudgeStage:
         if self._handled is None:
             return None
         self._follow_plant()
+        self._follow_clock()
         changes = [*self._silence_changes(now_us), *self._expiries(now_us)]
         events = self._store(changes, self._handled)
         if not events:
@@ -104,11 +126,24 @@ class JudgeStage:
         )
         return Carriage(self._handled, self._handled, (), nothing, (), events)
 
-    def warm(self, historian: Historian, now_us: int) -> None:
-        """Count what the historian has heard of as heard now, so that a source that died with us is noticed."""
+    def warm(self, historian: Historian, now_us: int, unjudged: Sequence[ReadingBatch] = ()) -> None:
+        """Go on where the last process ended: running delays, machines that had just started. unjudged: what lies in
+        the log behind our offset. What the historian has heard of counts as heard now, so that a source that
+        died with us is noticed."""
         self._follow_plant()
-        latest = historian.latest(np.flatnonzero(self._table.known).astype(np.int32))
-        self._heard[latest.signal] = np.maximum(self._heard[latest.signal], now_us)
+        recall = Recall(historian, self._table, unjudged, START_GRACE_S)
+        self._regimes = recall.regimes(0.0).regimes
+        rules = self._values.rules
+        watched = [Watched(i, rule, self._values.holding(i).active) for i, rule in enumerate(rules)]
+        self._values.hold(recall.holdings(watched))
+        past = recall.regimes(RHYTHM_S, self._silence.paced.tolist()).batch
+        if past is not None:
+            runs = Runs.of(past)
+            self._rhythm.learn(past, runs, self._regimes.running(self._table.size)[runs.signal])
+            self._rhythm.interrupted(runs.signal)  # while we were down
+        signal, judged_until = recall.judged
+        self._seen[signal] = np.maximum(self._seen[signal], judged_until)
+        self._heard[signal] = np.maximum(self._heard[signal], now_us)
 
     def _follow_plant(self) -> None:
         if self._plant.revision == self._revision:
@@ -118,7 +153,10 @@ class JudgeStage:
         self._table = table
         self._regimes.configure(table)
         self._heard = resized(self._heard, table.size, NEVER)
-        self._bad_since = resized(self._bad_since, table.size, NEVER)
+        self._spoke = resized(self._spoke, table.size, False)
+        self._seen = resized(self._seen, table.size, np.iinfo(np.int64).min)
+        self._rhythm.resize(table.size)
+        self._spells.configure(table)
         alarms = self._alarms.rules()
         values = [a for a in alarms if a.rule.condition in _VALUE]
         holdings = [self._held(a, before.get(self._key(a.rule))) for a in values]
@@ -139,25 +177,30 @@ class JudgeStage:
         return before if before and before.active == active else Holding(active=active, raw=active)
 
     def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
-        """The readings to judge; what was heard, and since when only bad readings come, is noted by the way."""
+        """The readings to judge; what was heard, and what is bad, is noted by the way."""
         known = self._table.known
         mine = readings.signal < len(known)
         mine[mine] = known[readings.signal[mine]]
         readings = readings if mine.all() else readings.take(mine)
         good = is_good(readings.quality)
         self._heard[readings.signal[good]] = self._clock()
-        self._bad_since[readings.signal[good]] = NEVER
+        self._spoke[readings.signal[good]] = True
+        runs = Runs.of(readings)
+        self._spells.note(runs.signal, ~good[runs.last], self._clock())
         if good.all():
             return readings
-        runs = Runs.of(readings)
-        failing = runs.signal[~good[runs.last]]
-        self._bad_since[failing[self._bad_since[failing] == NEVER]] = self._clock()
+        self._rhythm.interrupted(np.unique(readings.signal[~good]))
         return readings.take(good)
+
+    def _newer(self, readings: ReadingBatch) -> ReadingBatch:
+        rows = new_rows(readings, np.ones(len(readings), np.bool_), self._seen)
+        return readings if len(rows) == len(readings) else readings.take(rows)
 
     def _judge_readings(self, readings: ReadingBatch, verdict: _Verdict) -> int:
         """Newest source time of the batch."""
         runs = Runs.of(readings)
         speeds = self._regimes.follow(readings, runs)
+        self._rhythm.learn(readings, runs, (speeds.regime != regime.STANDING) & ~speeds.mixed)
         lowest = np.minimum.reduceat(readings.value, runs.start)
         highest = np.maximum.reduceat(readings.value, runs.start)
         standing = (speeds.regime == regime.STANDING) & ~speeds.mixed
@@ -208,7 +251,10 @@ class JudgeStage:
         if not self._silence.rules:
             return []
         table = self._table
-        holds = self._silence.holds(now_us, self._heard, self._bad_since, self._regimes.running(table.size))
+        running, started = self._regimes.running(table.size), self._regimes.started(table.size)
+        failing = self._spells.holds(now_us, self._silence.active_by_signal(table.size))
+        heard = Heard(self._heard, failing, running, started, self._rhythm.longest_us())
+        holds = self._silence.holds(now_us, heard)
         return [
             (self._key(self._silence.rules[i]), _transition(bool(holds[i]), now_us, None))
             for i in np.flatnonzero(holds != self._silence.active)
@@ -218,22 +264,36 @@ class JudgeStage:
     def _heard_again(self, rule: AlarmRule) -> bool:
         """An alarm from before a restart stands until something is heard."""
         keys = [rule.signal_key] if rule.signal_key else [s.key for s in self._plant.signals_of(rule.asset_id)]
-        return any(self._heard[k] != NEVER for k in keys if k < len(self._heard))
+        return any(self._spoke[k] for k in keys if k < len(self._spoke))
+
+    def _follow_clock(self) -> None:
+        step = self._clock() - self._monotonic() - self._ahead
+        if abs(step) > _CLOCK_STEP_US:
+            _log.warning("clock_was_set", by_s=step / 1e6)
+            self._ahead += step
+            self._heard[self._heard != NEVER] += step
 
     def _expiries(self, now_us: int) -> list[Change]:
         shelved = self._alarms.find([AlarmState.SHELVED], None, None)
         due = [a for a in shelved if a.status.shelved_until is not None and a.status.shelved_until <= now_us]
         return [(self._key(a.rule), partial(lifecycle.expire, at=now_us)) for a in due]
 
-    def _store(self, changes: Sequence[Change], offset: int) -> list[AlarmEvent]:
-        if not changes:
-            return []
-        changed = self._alarms.change_all(changes, self.name, offset)
+    def _store(
+        self, changes: Sequence[Change], offset: int, holdings: Sequence[tuple[int, Holding]] = ()
+    ) -> list[AlarmEvent]:
+        """Write, then believe what was written: the store may refuse a change, and memory may not differ from it."""
+        changed = self._alarms.change_all(changes, self.name, offset) if changes else []
         standing = {self._key(alarm.rule): alarm.status.active for alarm, _ in changed}
         self._findings.settle(standing)
+        rules = self._values.rules
+        self._values.hold((i, _as_stored(h, standing.get(self._key(rules[i])))) for i, h in holdings)
         for index, rule in enumerate(self._silence.rules):
             self._silence.active[index] = standing.get(self._key(rule), self._silence.active[index])
         return [event for _, events in changed for event in events]
+
+
+def _as_stored(holding: Holding, active: bool | None) -> Holding:
+    return holding if active in (None, holding.active) else Holding(active=bool(active), raw=bool(active))
 
 
 def _runs_steadily(speeds: RegimeRows, span: slice, time: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -64,3 +64,17 @@ def advance(rule: AlarmRule, holding: Holding, time: Times, value: Values, raw: 
             active, since = not active, None
             flips.append(Flip(active, int(time[ripe]), float(value[ripe])))
     return Holding(active, bool(raw[-1]), since), flips
+
+
+def recall(rule: AlarmRule, active: bool, time: Times, value: Values, allowed: Flags) -> Holding:
+    """The timers as they stand after past readings that changed nothing: takes up a delay that was running.
+
+    time, value: oldest first, at least the rule's delay of them. allowed: where an only_running rule may be raised."""
+    if not len(time):
+        return Holding(active=active, raw=active)
+    raw = raw_condition(rule, active, value)
+    if rule.only_running and not active:
+        raw &= allowed
+    same = np.flatnonzero(raw == active)
+    begin = int(same[-1]) + 1 if len(same) else 0
+    return Holding(active, bool(raw[-1]), int(time[begin]) if begin < len(time) else None)

@@ -80,11 +80,22 @@ class Regimes:
         speed_key = int(self._table.speed_key[signal])
         return int(self._code[speed_key]) if speed_key else UNCONDITIONAL
 
+    def codes(self, size: int) -> Codes:
+        """By signal key below `size`: the regime in which the signal's machine was last seen."""
+        speed_key = self._table.speed_key[:size]
+        codes: Codes = np.where(speed_key == 0, np.uint8(UNCONDITIONAL), self._code[speed_key])
+        return codes
+
     def running(self, size: int) -> NDArray[np.bool_]:
         """By signal key below `size`: whether the signal's machine is known to run."""
         code = self._code[self._table.speed_key[:size]]
         running: NDArray[np.bool_] = (code != STANDING) & (code != UNKNOWN)
         return running
+
+    def started(self, size: int) -> Times:
+        """By signal key below `size`: source time of its machine's last start or stop, LONG_AGO if none was seen."""
+        speed_key = self._table.speed_key[:size]
+        return np.where(speed_key == 0, LONG_AGO, self._since[speed_key])
 
     def follow(self, batch: ReadingBatch, runs: Runs) -> RegimeRows:
         """Regimes of the batch's readings; then remember its speeds. Signals must be in the table."""

@@ -7,6 +7,7 @@ from typing import Final
 from forewarn.domain.alarms import AlarmOverride, AlarmRule, Condition, Priority
 from forewarn.domain.assets import Asset, AssetStatus, Plant, Signal
 from forewarn.domain.errors import ConfigurationError
+from forewarn.domain.quantity import shown
 from forewarn.policies.asset_templates.alarm_texts import alarm_text
 
 STATISTICAL: Final = "robust_z,flatline,rate_of_change"
@@ -55,13 +56,12 @@ def _asset_rules(asset: Asset, signals: Sequence[Signal]) -> Iterator[AlarmRule]
 
 
 def _limit_rules(asset: Asset, signal: Signal, has_speed: bool) -> Iterator[AlarmRule]:
-    for side, condition, outcome, words in _SIDES:
+    for side, condition, outcome, _ in _SIDES:
         threshold = getattr(signal.limits, side)
         if threshold is None:
             continue
         text = alarm_text(asset.template, signal.name, signal.kind, outcome)
-        way = "over" if condition is Condition.ABOVE else "under"
-        rule_id = f"{signal.name}.{outcome}" + ("_critical" if side.endswith("critical") else "")
+        rule_id = f"{signal.name}.{side}"
         yield AlarmRule(
             asset_id=asset.id,
             rule_id=rule_id,
@@ -70,7 +70,7 @@ def _limit_rules(asset: Asset, signal: Signal, has_speed: bool) -> Iterator[Alar
             condition=condition,
             threshold=threshold,
             priority=_priority(asset, side.endswith("critical")),
-            title=f"{_readable(signal.name)} {words}: {way} {threshold:.6g} {signal.unit}".rstrip(),
+            title=_limit_title(signal, rule_id, condition, threshold),
             deadband=signal.deadband or _DEADBAND_SHARE * _span(signal, threshold),
             on_delay_s=_ON_DELAY_S.get(signal.kind, 3.0),
             off_delay_s=_OFF_DELAY_S,
@@ -80,6 +80,12 @@ def _limit_rules(asset: Asset, signal: Signal, has_speed: bool) -> Iterator[Alar
             action=text.action,
             response_minutes=text.response_minutes,
         )
+
+
+def _limit_title(signal: Signal, rule_id: str, condition: Condition, threshold: float) -> str:
+    named = {f"{signal.name}.{side}": f"{_readable(signal.name)} {words}" for side, _, _, words in _SIDES}
+    way = "over" if condition is Condition.ABOVE else "under"
+    return f"{named.get(rule_id) or _readable(rule_id)}: {way} {shown(threshold, signal.unit)}"
 
 
 def _unusual(asset: Asset, signal: Signal) -> AlarmRule:
@@ -175,7 +181,11 @@ def _apply(rules: dict[tuple[str, str], AlarmRule], override: AlarmOverride, sig
     }
     rule = replace(rule, **said)
     signal = signals.get(rule.signal_id)
-    rules[key] = replace(rule, signal_key=signal.key) if signal else rule
+    if signal is not None:
+        rule = replace(rule, signal_key=signal.key)
+        if override.title is None and rule.condition in (Condition.ABOVE, Condition.BELOW):
+            rule = replace(rule, title=_limit_title(signal, rule.rule_id, rule.condition, rule.threshold))
+    rules[key] = rule
 
 
 def _own_rule(override: AlarmOverride) -> AlarmRule:

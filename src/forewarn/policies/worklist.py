@@ -28,7 +28,7 @@ class AssetFacts:
     alarms: rules with their standing, in any order. episodes: findings that still last.
     last_reading_at: source time of the newest reading of any of its signals, microseconds UTC.
     stale_after_us: silence after which its data no longer says how it is.
-    baselining: no detector knows its normal yet.
+    heard, learning: its signals that deliver, and those of them whose normal some detector still learns.
     """
 
     asset_id: str
@@ -36,7 +36,8 @@ class AssetFacts:
     episodes: Sequence[Finding]
     last_reading_at: int | None
     stale_after_us: int
-    baselining: bool
+    heard: int = 0
+    learning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,13 @@ def _of_silence(facts: AssetFacts, now: int) -> _Judgement:
     if now - last > facts.stale_after_us:
         seconds = (now - last) // 1_000_000
         return AssetCondition.STALE, f"no reading for {_duration(seconds)}", last + facts.stale_after_us, None, None
-    if facts.baselining:
-        return AssetCondition.BASELINING, "learning what is normal", None, None, None
-    return AssetCondition.NORMAL, "all signals within limits", None, None, None
+    known = facts.heard - facts.learning
+    if facts.learning > known:
+        reason = f"learning what is normal: {known} of {facts.heard} signals known"
+        return AssetCondition.BASELINING, reason, None, None, None
+    # A signal of one reading an hour learns for weeks: it may not hide how the machine is.
+    more = f"; {facts.learning} of {facts.heard} still learning what is normal" if facts.learning else ""
+    return AssetCondition.NORMAL, f"all signals within limits{more}", None, None, None
 
 
 def _duration(seconds: int) -> str:

@@ -1,5 +1,6 @@
 """History in bulk: Parquet files by day, the ground truth and the plant file."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def _chosen(machines: Sequence[Machine], assets: Sequence[str] | None) -> list[M
 
 
 def _step(days: float, step_s: float) -> int:
-    step_us = round(step_s * SECOND)
+    step_us = round(step_s * SECOND) if math.isfinite(step_s) else 0
     if step_us < 1 or not 0.0 < days <= 3660.0 or days * DAY < step_us:
         raise InvalidInput(f"days {days} with steps of {step_s} s: days must be 0-3660 and hold at least one step")
     return step_us

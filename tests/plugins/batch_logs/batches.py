@@ -24,6 +24,4 @@ def same(a: ReadingBatch, b: ReadingBatch) -> bool:
 
 def same_rows(a: ReadingBatch, b: ReadingBatch) -> bool:
     columns = ("signal", "time", "value", "quality")
-    return a.gateway == b.gateway and all(
-        getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in columns
-    )
+    return a.gateway == b.gateway and all(getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in columns)

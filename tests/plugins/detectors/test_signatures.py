@@ -82,6 +82,52 @@ def test_a_stuck_sensor_is_flat_only_while_the_machine_runs() -> None:
     assert np.isnan(scores(Flatline(), series(stuck, standing), FLOW, SPEED).score[:300]).all()
 
 
+def stuck_after(value: NDArray[np.float64], speed: float = 1450.0) -> NDArray[np.bool_]:
+    """Per reading, whether Flatline with a limit of a day calls it flat."""
+    slow = Signal("p.flow", "p", "flow", "flow", "m3/h", key=1, flatline_s=86_400.0, range_low=0.0, range_high=100.0)
+    return scores(Flatline(), series(value, np.full(len(value), speed)), slow, SPEED).score[: len(value)] > 0.5
+
+
+def test_a_noisy_signal_that_repeats_itself_is_seen_long_before_its_flatline_limit() -> None:
+    value = np.round(noise(3_000), 1)
+    value[2_000:] = value[2_000]
+    flat = stuck_after(value)
+    assert not flat[:2_020].any()
+    assert flat[2_040:].all()
+    assert not stuck_after(value, speed=0.0).any()
+
+
+def test_a_run_of_repeats_is_explained_by_what_the_signal_has_shown() -> None:
+    value = np.round(noise(2_000), 2)
+    value[1_900:] = 50.0
+    detector = Flatline()
+    scores(detector, series(value, np.full(2_000, 1450.0)), FLOW, SPEED)
+    text = detector.explain(1, 50.0, 0.6, float("nan"))
+    assert text.startswith("exactly 50 m3/h for 30 s while the machine runs; never more than ")
+    assert "equal readings in a row among" in text
+
+
+RANDOM = np.random.default_rng(5)
+STEPS = np.cumsum(RANDOM.random(20_000) < 0.002)
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("constant", np.full(20_000, 41.5)),
+        ("set-point moved now and then", 40.0 + STEPS % 7),
+        ("coarse converter over a slow wave", np.round(50 + 5 * np.sin(np.arange(20_000) / 2_000))),
+        ("coarse converter over noise", np.round(noise(20_000, 2, 0.3))),
+        ("device that measures every ten seconds", np.round(np.repeat(noise(2_000), 10), 2)),
+        ("on and off", (np.arange(20_000) // 900 % 2).astype(np.float64)),
+        ("rests at zero between spells", np.where(np.arange(20_000) // 3_000 % 2 == 0, noise(20_000), 0.0)),
+        ("rests at the end of its range", np.minimum(100.0, np.where(STEPS % 2 == 0, noise(20_000), 100.0))),
+    ],
+)
+def test_what_may_stand_still_is_not_called_stuck(what: str, value: NDArray[np.float64]) -> None:
+    assert not stuck_after(value).any(), what
+
+
 def test_flat_time_counts_from_the_start_of_the_machine() -> None:
     speed = np.where(np.arange(300) < 200, 0.0, 1450.0)
     found = scores(Flatline(), series(np.full(300, 50.0), speed), FLOW, SPEED).score[:300]
@@ -158,3 +204,20 @@ def test_large_counters_keep_their_last_digits() -> None:
     found = scores(RobustZ(), series(counter)).score
     assert (found[900:] > 0.5).all()
     assert not (found[:900] > 0.5).any()
+
+
+def test_baselining_is_told_by_the_regime_the_machine_is_in() -> None:
+    detector = RobustZ()
+    detector.configure(SignalTable.of((FLOW, SPEED)))
+    assert detector.baselining()[1:].all()
+    run = np.full(600, 1450.0) + noise(600, 1, 1.0) - 50
+    detector.score(series(noise(600), run))
+    assert not detector.baselining()[1:].any()
+    later = START + 600 * SECOND
+    detector.score(series(noise(200), np.zeros(200), start=later))
+    assert detector.baselining()[1:].all()
+    detector.score(series(noise(10), run[:10], start=later + 200 * SECOND))
+    assert not detector.baselining()[1:].any()
+    grown = Signal("p.level", "p", "level", "level", "m", key=7)
+    detector.configure(SignalTable.of((FLOW, SPEED, grown)))
+    assert np.flatnonzero(detector.baselining()[1:]).tolist() == [2, 3, 4, 5, 6]

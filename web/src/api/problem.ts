@@ -24,3 +24,8 @@ export function problemOf(body: unknown, status: number): Problem {
   const title = text(body, "title") ?? `The server answered ${status}`;
   return new Problem(title, text(body, "detail") ?? "", status, text(body, "trace_id"));
 }
+
+/** Nobody answered; the strip above every page says so, and what is shown stays. */
+export function isUnreachable(error: Error): boolean {
+  return error instanceof Problem && error.status === 0;
+}

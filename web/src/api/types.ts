@@ -1,21 +1,24 @@
 import type { components } from "./schema";
 
-type Schemas = components["schemas"];
+/** As the client hands answers over: openapi-fetch reads a tuple as a list. */
+type Received<T> = T extends readonly (infer E)[] ? Received<E>[] : T extends object ? { [K in keyof T]: Received<T[K]> } : T;
+type Schemas = { [K in keyof components["schemas"]]: Received<components["schemas"][K]> };
 
 export type AssetSummary = Schemas["AssetSummary"];
 export type AssetDetail = Schemas["AssetDetail"];
 export type SignalInfo = Schemas["SignalInfo"];
 export type SignalSeries = Schemas["SignalSeries"];
 export type SeriesAnswer = Schemas["SeriesAnswer"];
-export type Anomaly = Schemas["Anomaly"];
-export type Alarm = Schemas["Alarm"];
+export type Anomaly = Schemas["AnomalyView"];
+export type Alarm = Schemas["AlarmView"];
 export type AlarmList = Schemas["AlarmList"];
-export type AlarmActionRequest = Schemas["AlarmActionRequest"];
-export type AlarmActionResult = Schemas["AlarmActionResult"];
-export type JournalEvent = Schemas["JournalEvent"];
-export type Source = Schemas["Source"];
+export type AlarmActionRequest = Schemas["ActionBody"];
+export type AlarmActionResult = Schemas["ActionResult"];
+export type JournalEvent = Schemas["AlarmEventView"];
+export type Source = Schemas["SourceView"];
 export type System = Schemas["System"];
-export type Simulation = Schemas["Simulation"];
+export type Readiness = Schemas["Readiness"];
+export type Simulation = Schemas["SimulationView"];
 export type FaultRequest = Schemas["FaultRequest"];
 
 /** One `readings` event of the live stream: equal-length columns. */

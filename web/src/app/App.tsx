@@ -2,9 +2,10 @@ import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { Problem } from "@/api/problem";
 import { cssVariables, theme } from "@/ui/theme";
-import { router } from "./router";
+import { fetchPages, router } from "./router";
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -16,7 +17,14 @@ const queries = new QueryClient({
   },
 });
 
+/** After this long the first page has what it needs. */
+const SETTLED_MS = 1_500;
+
 export function App() {
+  useEffect(() => {
+    const timer = setTimeout(fetchPages, SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" cssVariablesResolver={cssVariables}>
       <QueryClientProvider client={queries}>

@@ -5,25 +5,31 @@ import classes from "./Shell.module.css";
 
 const TICK_MS = 500;
 const OLD_S = 10;
+/** A page just opened has not heard a reading yet; that is no news. */
+const OPENING_MS = 6_000;
 
 interface Age {
   status: string;
   seconds: number | null;
+  /** The page has just been opened. */
+  opening: boolean;
 }
 
 function read(): Age {
   const at = live.lastReadingsAt;
-  return { status: live.status, seconds: at === null ? null : (performance.now() - at) / 1000 };
+  const now = performance.now();
+  return { status: live.status, seconds: at === null ? null : (now - at) / 1000, opening: now < OPENING_MS };
 }
 
 /** How old the newest reading on this page is. Old data never passes for live. */
 export function DataAge() {
-  const [{ status, seconds }, setAge] = useState(read);
+  const [{ status, seconds, opening }, setAge] = useState(read);
   useEffect(() => {
     const timer = setInterval(() => setAge(read()), TICK_MS);
     return () => clearInterval(timer);
   }, []);
-  const old = status !== "live" || seconds === null || seconds > OLD_S;
+  const waiting = seconds === null && opening;
+  const old = !waiting && (status !== "live" || seconds === null || seconds > OLD_S);
   return (
     <span className={`${classes.age} num`} data-old={old || undefined} data-testid="data-age">
       <svg width={10} height={10} viewBox="0 0 10 10" aria-hidden="true">
@@ -33,7 +39,7 @@ export function DataAge() {
           <circle cx={5} cy={5} r={4} fill="currentColor" />
         )}
       </svg>
-      {phrase(status, seconds)}
+      {waiting ? "connecting" : phrase(status, seconds)}
     </span>
   );
 }

@@ -1,10 +1,9 @@
 import { ActionIcon, Popover, TextInput, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { spotlight } from "@mantine/spotlight";
-import { useQuery } from "@tanstack/react-query";
-import { Link, useMatchRoute } from "@tanstack/react-router";
-import { assetsQuery } from "@/features/assets/api/assets";
 import { IconMoon, IconSearch, IconSun, IconUser } from "@/ui/icons";
 import { setOperator, useOperator } from "@/ui/operator";
+import { Breadcrumb } from "./Breadcrumb";
+import { Clock } from "./Clock";
 import { DataAge } from "./DataAge";
 import classes from "./Shell.module.css";
 
@@ -12,6 +11,7 @@ export function Header() {
   return (
     <header className={classes.header}>
       <Breadcrumb />
+      <Clock />
       <DataAge />
       <button type="button" className={classes.search} onClick={spotlight.open}>
         <IconSearch size={15} />
@@ -21,40 +21,6 @@ export function Header() {
       <SchemeSwitch />
       <Operator />
     </header>
-  );
-}
-
-const NAMES = { "/": "Worklist", "/alarms": "Alarms", "/admin": "Admin" } as const;
-
-/** Enterprise / site / area / line / machine (ISA-95), or the page's name below the plant. */
-function Breadcrumb() {
-  const { data } = useQuery(assetsQuery);
-  const matchRoute = useMatchRoute();
-  const asset = matchRoute({ to: "/assets/$id" });
-  const found = asset ? data?.assets.find((a) => a.id === asset.id) : undefined;
-  const plant = data?.assets[0]?.path.slice(0, 2) ?? [];
-  const steps = found ? found.path : plant;
-  const page = (Object.keys(NAMES) as (keyof typeof NAMES)[]).find((to) => matchRoute({ to }));
-  const here = asset ? (found?.name ?? asset.id) : page ? NAMES[page] : "";
-  return (
-    <nav className={classes.crumbs} aria-label="Place in the plant">
-      <ol>
-        {steps.map((step, i) => (
-          <li key={`${i}${step}`} className={classes.step}>
-            {i >= 2 ? (
-              <Link to="/" search={{ q: step }}>
-                {step}
-              </Link>
-            ) : (
-              <Link to="/">{step}</Link>
-            )}
-          </li>
-        ))}
-        <li aria-current="page" className={classes.here}>
-          {here}
-        </li>
-      </ol>
-    </nav>
   );
 }
 

@@ -1,6 +1,7 @@
 import { Link, Outlet } from "@tanstack/react-router";
 import { AlarmBanner } from "@/features/alarms/components/AlarmBanner";
 import { IconBell, IconGauge, IconList } from "@/ui/icons";
+import { ConnectionStrip, useLostSince } from "./ConnectionStrip";
 import { Header } from "./Header";
 import { Palette } from "./Palette";
 import classes from "./Shell.module.css";
@@ -16,6 +17,7 @@ const PAGES = [
 /** What surrounds every page: where you are, what is wrong anywhere, and how old the data is. */
 export function Shell() {
   useLiveQueries();
+  const lostSince = useLostSince();
   return (
     <div className={classes.shell}>
       <a href="#main" className={classes.skip}>
@@ -45,9 +47,9 @@ export function Shell() {
       <div className={classes.frame}>
         <div className={classes.top}>
           <Header />
-          <AlarmBanner />
+          {lostSince === null ? <AlarmBanner /> : <ConnectionStrip since={lostSince} />}
         </div>
-        <main id="main" className={classes.main}>
+        <main id="main" className={classes.main} data-lost={lostSince !== null || undefined}>
           <Outlet />
         </main>
       </div>

@@ -7,6 +7,9 @@ interface SparklineProps {
   height?: number;
 }
 
+/** The line has at least this share of the value as its height, so that noise looks like noise. */
+const CALM_SHARE = 0.4;
+
 /** The path of a small line; null breaks it. Empty when there are fewer than two good points. */
 export function sparkPath(time: readonly number[], value: readonly (number | null)[], width: number, height: number): string {
   let min = Infinity;
@@ -19,7 +22,7 @@ export function sparkPath(time: readonly number[], value: readonly (number | nul
   const first = time[0];
   const last = time.at(-1);
   if (first === undefined || last === undefined || last <= first || max < min) return "";
-  const span = Math.max(max - min, Math.abs(max + min) * 0.01, 1e-9);
+  const span = Math.max(max - min, (Math.abs(max + min) / 2) * CALM_SHARE, 1e-9);
   const middle = (max + min) / 2;
   let path = "";
   let pen = false;

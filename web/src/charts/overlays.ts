@@ -1,4 +1,5 @@
 import type uPlot from "uplot";
+import { formatLimit } from "@/ui/format";
 import type { ChartColors } from "./colors";
 import type { LimitSet } from "./y-range";
 
@@ -84,7 +85,7 @@ export function drawLimits(u: uPlot, { limits, colors }: OverlayState): void {
     if (value === null || value === undefined) continue;
     if (value > max || value < min) {
       const out = value > max;
-      labels.push({ words: `${label} ${value} ${out ? "▲" : "▼"}`, y: out ? bbox.top : bottom, color: colors.muted });
+      labels.push({ words: `${label} ${formatLimit(value)} ${out ? "▲" : "▼"}`, y: out ? bbox.top : bottom, color: colors.muted });
       continue;
     }
     const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
@@ -99,7 +100,7 @@ export function drawLimits(u: uPlot, { limits, colors }: OverlayState): void {
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
     ctx.setLineDash([]);
-    labels.push({ words: `${label} ${value}`, y, color: colors.text });
+    labels.push({ words: `${label} ${formatLimit(value)}`, y, color: colors.text });
   }
   drawLabels(ctx, labels, bbox.left + bbox.width + 6 * px(), bbox.top, bottom, colors.surface);
 }
@@ -161,7 +162,7 @@ function text(
   align: CanvasTextAlign,
   halo: string,
 ): void {
-  ctx.font = `500 ${10 * px()}px "Inter Variable", system-ui, sans-serif`;
+  ctx.font = `500 ${10.5 * px()}px "Inter Variable", system-ui, sans-serif`;
   ctx.textAlign = align;
   ctx.textBaseline = "alphabetic";
   ctx.strokeStyle = halo;

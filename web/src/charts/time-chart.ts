@@ -28,7 +28,7 @@ export interface TimeChartOptions {
 
 const MARK_REACH_PX = 8;
 const Y_AXIS_PX = 52;
-const LIMIT_NAMES_PX = 58;
+const LIMIT_NAMES_PX = 66;
 const LINE_PX = 1.5;
 
 /** One signal over time on a canvas. Created once; points and windows change underneath it. */
@@ -98,7 +98,7 @@ export class TimeChart {
     const { trace, group, limits } = this.options;
     const { from, to } = group.window;
     const { time, value } = trace.buffer.view();
-    this.overlay.bad = trace.bad;
+    this.overlay.bad = trace.spans(to);
     this.yNow = yRange(trace.buffer.extent(from, to), limits, this.yNow);
     const [min, max] = this.yNow;
     this.plot.batch(() => {
@@ -125,7 +125,7 @@ export class TimeChart {
       scales: { x: { time: true, auto: false }, y: { auto: false } },
       axes: [
         { ...axis, size: 24, gap: 4, space: 76, values: (_u, splits, _i, _s, incr) => tickLabels(splits, incr) },
-        { ...axis, size: Y_AXIS_PX, gap: 6, space: 26, values: (_u, splits, _i, _s, incr) => splits.map((v) => valueLabel(v, incr)) },
+        { ...axis, size: Y_AXIS_PX, gap: 6, space: 20, values: (_u, splits, _i, _s, incr) => splits.map((v) => valueLabel(v, incr)) },
       ],
       series: [
         {},

@@ -20,6 +20,15 @@ describe("Trace", () => {
     expect(t.bad).toEqual([[2, 4]]);
   });
 
+  it("holds a bad span open until a good reading ends it", () => {
+    const t = new Trace(16);
+    t.append(1, 1);
+    t.append(2, null);
+    expect(t.spans(9)).toEqual([[2, 9]]);
+    t.append(5, 5);
+    expect(t.spans(9)).toEqual([[2, 5]]);
+  });
+
   it("fills a gap without losing what came before and after", () => {
     const t = new Trace(16);
     t.load({ time_ms: [1, 2], value: [1, 2], bad: [] });

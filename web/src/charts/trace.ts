@@ -42,6 +42,13 @@ export class Trace {
     this.badOpen = value === null;
   }
 
+  /** Spans of bad data; one that no good reading has ended lasts until `to`. */
+  spans(to: number): readonly (readonly [number, number])[] {
+    const last = this.bad.at(-1);
+    if (!this.badOpen || !last || last[1] >= to) return this.bad;
+    return [...this.bad.slice(0, -1), [last[0], to]];
+  }
+
   private addBad(from: number, to: number): void {
     const touching = this.bad.find(([a, b]) => from <= b && to >= a);
     if (!touching) {

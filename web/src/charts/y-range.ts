@@ -5,7 +5,8 @@ export interface LimitSet {
   high_critical: number | null;
 }
 
-const FLAT_SHARE = 0.02;
+/** The axis spans at least this share of the value, so that noise looks like noise. */
+const FLAT_SHARE = 0.05;
 /** A limit may stretch the axis to at most this many times the data's own span. */
 const STRETCH = 4;
 

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatDuration, formatTime, formatValue, secondsSince, sentence } from "./format";
+import {
+  formatBytes, formatDuration, formatLimit, formatQuantity, formatTime, formatValue, prose, secondsSince, sentence,
+  signalName, splitUnit, zoneName,
+} from "./format";
 import { parseRange, timeChoice } from "./time-range";
 
 describe("format", () => {
@@ -8,6 +11,35 @@ describe("format", () => {
       "2,950", "123.4", "58.44", "0.123", "0.0031", "0", "-7.50",
     ]);
     expect([null, undefined, NaN, Infinity].map(formatValue)).toEqual(["–", "–", "–", "–"]);
+  });
+
+  it("gives a quantity the decimals of its unit", () => {
+    expect(formatQuantity(0.86, "mm/s")).toBe("0.86");
+    expect(formatQuantity(43.029, "degC")).toBe("43.0");
+    expect(formatQuantity(2813.6, "rpm")).toBe("2,814");
+    expect(formatQuantity(-0.04, "bar")).toBe("-0.04");
+    expect(formatQuantity(0.0031, "bar")).toBe("0.0031");
+    expect(formatQuantity(1.2345, "furlong")).toBe("1.23");
+    expect(formatQuantity(null, "bar")).toBe("–");
+  });
+
+  it("gives limits no digits that nobody chose", () => {
+    expect([3.29936, 8.578335, 85, 1554, 0.95, 4.5].map(formatLimit)).toEqual(["3.299", "8.578", "85", "1,554", "0.95", "4.5"]);
+  });
+
+  it("writes names and units as people do", () => {
+    expect(prose("over 75 degC: back to normal")).toBe("Over 75 °C: back to normal");
+    expect(prose("all within limits")).toBe("All within limits");
+    expect(["Vibration_mm_s", "Motor_RPM", "Bearing_Temperature_C", "suction_pressure", "iso_class"].map(signalName)).toEqual([
+      "Vibration", "Motor speed", "Bearing temperature", "Suction pressure", "ISO class",
+    ]);
+    expect(["rated_power_kw", "max_seal_leakage_ml_h", "rated_flow_m3h", "mounting"].map(splitUnit)).toEqual([
+      ["Rated power", "kW"], ["Max seal leakage", "mL/h"], ["Rated flow", "m³/h"], ["Mounting", ""],
+    ]);
+  });
+
+  it("names the zone by its offset", () => {
+    expect(zoneName()).toMatch(/^UTC([+-]\d{1,2}(:\d\d)?)?$/);
   });
 
   it("says durations as people do", () => {

@@ -79,9 +79,94 @@ export function sentence(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const UNITS: Record<string, string> = { degC: "°C", degF: "°F", degK: "K", "m3/h": "m³/h", "m3/s": "m³/s", pct: "%", percent: "%", ohm: "Ω" };
+/** How a unit is written, and with how many decimals its values are worth reading. */
+const UNITS: Record<string, { shown?: string; decimals?: number }> = {
+  degC: { shown: "°C", decimals: 1 },
+  degF: { shown: "°F", decimals: 1 },
+  degK: { shown: "K", decimals: 1 },
+  K: { decimals: 1 },
+  "m3/h": { shown: "m³/h", decimals: 1 },
+  "m3/s": { shown: "m³/s" },
+  "L/min": { decimals: 0 },
+  "mL/h": { decimals: 1 },
+  pct: { shown: "%", decimals: 1 },
+  percent: { shown: "%", decimals: 1 },
+  "%": { decimals: 1 },
+  ohm: { shown: "Ω" },
+  "mm/s": { decimals: 2 },
+  bar: { decimals: 2 },
+  kPa: { decimals: 1 },
+  rpm: { decimals: 0 },
+  A: { decimals: 1 },
+  V: { decimals: 1 },
+  kW: { decimals: 1 },
+};
 
 /** A unit as people write it; unknown ones as they are. */
 export function formatUnit(unit: string): string {
-  return UNITS[unit] ?? unit;
+  return UNITS[unit]?.shown ?? unit;
+}
+
+/** A measured value with the decimals its unit deserves, so that a live figure does not change its width. */
+export function formatQuantity(value: number | null | undefined, unit: string): string {
+  const decimals = UNITS[unit]?.decimals;
+  if (decimals === undefined || value === null || value === undefined || !Number.isFinite(value)) return formatValue(value);
+  if (value !== 0 && Math.abs(value) < 10 ** -decimals) return formatValue(value);
+  return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** A limit to four significant digits, without needless zeros: 3.299, 85, 1,554. */
+export function formatLimit(value: number): string {
+  return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
+}
+
+/** The server's words with units as people write them: "over 75 degC" -> "over 75 °C". */
+export function prose(text: string): string {
+  const shown = text.replace(/(?<=[\d.] ?)(degC|degF|m3\/h|m3\/s|ohm)\b/g, (unit) => formatUnit(unit));
+  return shown.charAt(0).toUpperCase() + shown.slice(1);
+}
+
+/** The unit as it ends names like Vibration_mm_s or rated_flow_m3h. */
+const SUFFIXES: [RegExp, string][] = [
+  [/_mm_s$/i, "mm/s"],
+  [/_l_min$/i, "L/min"],
+  [/_ml_h$/i, "mL/h"],
+  [/_m3_?h$/i, "m³/h"],
+  [/_bar$/i, "bar"],
+  [/_kw$/i, "kW"],
+  [/_speed_rpm$/i, "rpm"],
+  [/_hours$/i, "h"],
+  [/_hz$/i, "Hz"],
+  [/_mm$/i, "mm"],
+  [/_kpa$/i, "kPa"],
+  [/_kn$/i, "kN"],
+  [/_c$/i, "°C"],
+  [/_v$/i, "V"],
+  [/_a$/i, "A"],
+  [/_m$/i, "m"],
+];
+
+/** A name and the unit it ends in: "rated_power_kw" -> ["Rated power", "kW"]. */
+export function splitUnit(name: string): [string, string] {
+  const found = SUFFIXES.find(([suffix]) => suffix.test(name));
+  const kept = found?.[1] === "rpm" ? "_speed" : "";
+  return found ? [spaced(name.replace(found[0], kept)), found[1]] : [spaced(name), ""];
+}
+
+const ACRONYMS: Record<string, string> = { rpm: "speed", iso: "ISO" };
+
+function spaced(name: string): string {
+  const text = words(name).toLowerCase().replace(/\b(rpm|iso)\b/g, (word) => ACRONYMS[word] ?? word);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The name of a signal in words; the unit in it is left to the unit beside it. */
+export function signalName(name: string): string {
+  return splitUnit(name)[0];
+}
+
+/** The reader's zone as an offset that nobody has to look up: "UTC+5:30". */
+export function zoneName(at = Date.now()): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "shortOffset" }).formatToParts(at);
+  return (parts.find((p) => p.type === "timeZoneName")?.value ?? "UTC").replace(/^(GMT|UTC)(\+0)?/, "UTC");
 }

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.detector import Scores
 from forewarn.domain.assets import Signal
+from forewarn.domain.quantity import shown
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import is_good
@@ -78,11 +79,15 @@ class Limits:
 
     def explain(self, signal: int, value: float, score: float, expected: float) -> str:
         found = self._signals[signal]
-        unit = f" {found.unit}" if found and found.unit else ""
+        unit = found.unit if found else ""
         if np.isnan(expected):
-            return f"{value:.6g}{unit} is within the limits"
+            return f"{shown(value, unit)} is within the limits"
         side = "above" if value > expected else "below"
-        return f"{value:.6g}{unit} is {side} the {'critical ' if score >= 0.95 else ''}limit of {expected:.6g}{unit}"
+        limit = f"{'critical ' if score >= 0.95 else ''}limit of {shown(expected, unit, apart_from=value)}"
+        return f"{shown(value, unit, apart_from=expected)} is {side} the {limit}"
+
+    def baselining(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self._limited), np.bool_)
 
     def parameters(self) -> Mapping[str, Any]:
         return {"margin": self._margin}

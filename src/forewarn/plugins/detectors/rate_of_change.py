@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.detector import Scores
 from forewarn.domain.assets import Signal
+from forewarn.domain.quantity import shown
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import is_good
@@ -35,7 +36,7 @@ class RateOfChange:
     >>> [round(float(s), 3) for s in detector.score(batch).score]
     [nan, 0.333, 0.8]
     >>> detector.explain(1, 4.25, 0.8, 2.25)
-    'jumped from 2.25 to 4.25 m, 4.0 times faster than the believable 0.5 m/s'
+    'jumped from 2.25 m to 4.25 m, 4.0 times faster than the believable 0.5 m/s'
     """
 
     name: ClassVar[str] = "rate_of_change"
@@ -78,8 +79,12 @@ class RateOfChange:
         found = self._signals[signal]
         unit = found.unit if found else ""
         times = score / max(1.0 - score, 1e-9)
-        rate = f"{self._most[signal]:.4g} {unit}/s"
-        return f"jumped from {expected:.6g} to {value:.6g} {unit}, {times:.1f} times faster than the believable {rate}"
+        rate = shown(float(self._most[signal]), f"{unit}/s")
+        jump = f"{shown(expected, unit, apart_from=value)} to {shown(value, unit, apart_from=expected)}"
+        return f"jumped from {jump}, {times:.1f} times faster than the believable {rate}"
+
+    def baselining(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self._most), np.bool_)
 
     def parameters(self) -> Mapping[str, Any]:
         return {"gap_periods": self._gap_periods}

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.detector import Scores
 from forewarn.domain.assets import Signal
+from forewarn.domain.quantity import shown
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import is_good
@@ -205,11 +206,23 @@ class RobustZ:
 
     def explain(self, signal: int, value: float, score: float, expected: float) -> str:
         found = self._signals[signal]
-        unit = f" {found.unit}" if found and found.unit else ""
+        unit = found.unit if found else ""
         times = score / max(1.0 - score, 1e-9)
         regime = NAMES[int(self._regimes.of_signal(signal))]
-        usual = f"{value:.6g}{unit} where {expected:.6g}{unit} is usual at {regime}"
-        return f"{usual}: {times:.1f} times as far off as this signal ever goes"
+        seen, usual = shown(value, unit, apart_from=expected), shown(expected, unit, apart_from=value)
+        return f"{seen} where {usual} is usual at {regime}: {times:.1f} times as far off as this signal ever goes"
+
+    def baselining(self) -> NDArray[np.bool_]:
+        # Slots before their columns: the line may grow both meanwhile, and a slot is given once its columns are there.
+        slot_of, size = self._slot_of, len(self._signals)
+        regime = self._regimes.codes(size)
+        place = np.arange(len(regime)) * COUNT + regime
+        slot = slot_of[place[place < len(slot_of)]]
+        unknown = np.ones(size, np.bool_)
+        if len(self._baselines):
+            median = self._baselines.columns["median"]
+            unknown[: len(slot)] = (slot < 0) | np.isnan(median[np.maximum(slot, 0)])
+        return unknown
 
     def parameters(self) -> Mapping[str, Any]:
         return dict(self._parameters)

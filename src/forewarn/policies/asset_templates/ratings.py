@@ -68,7 +68,9 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """`rating * factor + offset`; absent where the rating is, or where a factor meets a rating <= 0."""
+    """`rating * factor + offset`; absent where the rating is, or where a factor meets a rating <= 0.
+
+    A product has three significant digits: a share like 0.7 knows no more, and 3.29936 bar would feign it does."""
 
     rating: str
     factor: float = 1.0
@@ -78,7 +80,8 @@ class Of:
         rating = ratings.get(self.rating)
         if rating is None or (self.factor != 1.0 and rating <= 0):
             return None
-        return round(rating * self.factor + self.offset, 6)
+        derived = rating if self.factor == 1.0 else float(f"{rating * self.factor:.3g}")
+        return round(derived + self.offset, 6)
 
 
 Amount = Of | float | None

@@ -185,8 +185,10 @@ def test_corrections_merged_among_themselves_still_win_over_the_older_file(tmp_p
         part = ReadingBatch(signal[rows], time_us[rows], np.full(5, 9.0 + k), zero[rows], "gw", 2 + k)
         store.append([(2 + k, part)])
         store.flush()
+    assert store.size().readings == 3000
     store.merge()
     assert store.size().segments == 2
+    assert store.size().readings == 3000
     found = store.aggregate(None, *ALWAYS, 7 * SECOND)
     assert found.count.sum() == 3000
     assert (found.mean * found.good).sum() == pytest.approx(3000 - 40 + 5 * sum(range(9, 17)))

@@ -29,7 +29,7 @@ columns = st.lists(st.lists(st.one_of(any_bits, decimals, decimals, edges, whole
 def through_a_file(series: Series) -> Series:
     with TemporaryDirectory() as folder:
         place = FilePlace(Path(folder), Kind.RAW, 0, 1, 1)
-        entry = write_segment(place, series, overwrites=False)
+        entry = write_segment(place, series, overwrites=0)
         return read_back(Path(folder) / entry.path, entry)
 
 
@@ -83,7 +83,7 @@ def test_a_sample_that_misleads_costs_nothing_but_a_second_look() -> None:
 
 def test_readers_of_plain_parquet_get_the_value_from_three_columns(tmp_path: Path) -> None:
     value = np.array([1.25, 2.5, np.pi, float(np.float32(0.1)), np.nan, -0.0] * 10)
-    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), series_of(value, 60), overwrites=False)
+    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), series_of(value, 60), overwrites=0)
     rows = pq.read_table(tmp_path / entry.path).to_pylist()
     found = []
     for row in rows:
@@ -97,7 +97,7 @@ def test_readers_of_plain_parquet_get_the_value_from_three_columns(tmp_path: Pat
 
 def test_only_the_row_groups_of_the_wanted_signals_are_read(tmp_path: Path) -> None:
     told = series_of(np.random.default_rng(4).normal(size=400_000), 1000)
-    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), told, overwrites=False)
+    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), told, overwrites=0)
     file = SortedFile(tmp_path / entry.path, entry.bytes, entry.footer_crc)
     (plan,) = file.chunks(np.array([2, 399, 900], np.int32), 1 << 20)
     assert plan.groups.tolist() == [0, 6]
@@ -110,7 +110,7 @@ def test_only_the_row_groups_of_the_wanted_signals_are_read(tmp_path: Path) -> N
 @pytest.mark.parametrize("where", [0.02, 0.3, 0.6, 0.9, 0.999])
 def test_one_flipped_byte_is_named_or_harmless_never_a_wrong_value(tmp_path: Path, where: float) -> None:
     told = series_of(np.random.default_rng(5).normal(size=50_000), 5000)
-    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), told, overwrites=False)
+    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), told, overwrites=0)
     path = tmp_path / entry.path
     data = bytearray(path.read_bytes())
     data[int(len(data) * where)] ^= 0x10
@@ -120,7 +120,7 @@ def test_one_flipped_byte_is_named_or_harmless_never_a_wrong_value(tmp_path: Pat
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
-    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), series_of(np.ones(100), 10), overwrites=False)
+    entry = write_segment(FilePlace(tmp_path, Kind.RAW, 0, 1, 1), series_of(np.ones(100), 10), overwrites=0)
     path = tmp_path / entry.path
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(SegmentDamaged, match="bytes"):

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { assetsQuery } from "@/features/assets/api/assets";
-import { simulationQuery, sourcesQuery, systemQuery } from "@/features/operation/api/operation";
+import { readinessQuery, simulationQuery, sourcesQuery, systemQuery } from "@/features/operation/api/operation";
 import { SimulationPanel } from "@/features/operation/components/SimulationPanel";
 import { SourcesTable } from "@/features/operation/components/SourcesTable";
 import { SystemFigures } from "@/features/operation/components/SystemFigures";
@@ -11,6 +11,7 @@ import classes from "./AssetPage.module.css";
 export function AdminPage() {
   const sources = useQuery(sourcesQuery);
   const system = useQuery(systemQuery);
+  const readiness = useQuery(readinessQuery);
   const simulation = useQuery(simulationQuery);
   const { data } = useQuery(assetsQuery);
   const assets = useMemo(() => new Map((data?.assets ?? []).map((a) => [a.id, a])), [data]);
@@ -18,7 +19,7 @@ export function AdminPage() {
     <div className={classes.page}>
       <h1 className="sr-only">Administration</h1>
       {sources.data ? <SourcesTable sources={sources.data} readAt={sources.dataUpdatedAt} /> : <Waiting query={sources} />}
-      {system.data ? <SystemFigures system={system.data} /> : <Waiting query={system} />}
+      {system.data ? <SystemFigures system={system.data} readiness={readiness.data} /> : <Waiting query={system} />}
       {simulation.data ? <SimulationPanel simulation={simulation.data} assets={assets} /> : <Waiting query={simulation} />}
     </div>
   );

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { isUnreachable } from "@/api/problem";
 import { alarmsQuery } from "@/features/alarms/api/alarms";
 import { AlarmConsole } from "@/features/alarms/components/AlarmConsole";
 import { ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
@@ -13,7 +14,7 @@ export function AlarmsPage() {
   return (
     <>
       <h1 className="sr-only">Alarms</h1>
-      {error ? <ErrorPanel error={error} onRetry={() => void refetch()} /> : null}
+      {error && !(data && isUnreachable(error)) ? <ErrorPanel error={error} onRetry={() => void refetch()} /> : null}
       {data ? (
         <AlarmConsole
           alarms={data.alarms}

@@ -1,7 +1,8 @@
 import { Tabs } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
+import type { Alarm } from "@/api/types";
 import type { Mark } from "@/charts/overlays";
 import { alarmsQuery } from "@/features/alarms/api/alarms";
 import { AlarmConsole } from "@/features/alarms/components/AlarmConsole";
@@ -37,7 +38,9 @@ export function AssetPage() {
   );
   if (!asset.data) {
     return asset.error ? (
-      <ErrorPanel error={asset.error} onRetry={() => void asset.refetch()} />
+      <ErrorPanel error={asset.error} onRetry={() => void asset.refetch()}>
+        <Link to="/">Go to the worklist</Link>
+      </ErrorPanel>
     ) : (
       <Panel flush>
         <Rows count={6} height={90} />
@@ -54,7 +57,7 @@ export function AssetPage() {
     <div className={classes.page}>
       <AssetBanner
         asset={asset.data}
-        nextAction={top ? { title: top.title, action: top.action, responseMinutes: top.response_minutes } : null}
+        nextAction={top ? { action: top.action, due: dueOf(top) } : null}
       />
       <Tabs
         value={tab}
@@ -91,6 +94,12 @@ export function AssetPage() {
   );
 }
 
+/** When the response time of an alarm that nobody has acknowledged runs out. */
+function dueOf({ state, raised_at, response_minutes }: Alarm): string | null {
+  if (state !== "unacknowledged" || !raised_at) return null;
+  return new Date(Date.parse(raised_at) + response_minutes * 60_000).toISOString();
+}
+
 type ConsoleProps = Parameters<typeof AlarmConsole>[0];
 
 function AssetAlarms({ alarms, counts, error }: Pick<ConsoleProps, "alarms" | "counts"> & { error: Error | null }) {
@@ -101,6 +110,7 @@ function AssetAlarms({ alarms, counts, error }: Pick<ConsoleProps, "alarms" | "c
     <AlarmConsole
       alarms={alarms}
       counts={counts}
+      single
       filter={search}
       onFilter={(change) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })}
     />

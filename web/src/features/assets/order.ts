@@ -9,7 +9,7 @@ export const isAbnormal = (asset: AssetSummary): boolean => !QUIET.has(asset.con
 export function filterAssets(assets: readonly AssetSummary[], text: string): AssetSummary[] {
   const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
   return assets.filter((asset) => {
-    const hay = [asset.name, asset.id, ...asset.path, asset.template, asset.condition].join(" ").toLowerCase();
+    const hay = [asset.name, asset.id, ...asset.path, asset.template, asset.condition.replaceAll("_", " ")].join(" ").toLowerCase();
     return wanted.every((word) => hay.includes(word));
   });
 }
@@ -36,4 +36,11 @@ export function countConditions(assets: readonly AssetSummary[]): [string, numbe
   return CONDITIONS.map((name): [string, number] => [name, assets.filter((a) => a.condition === name).length]).filter(
     ([, n]) => n > 0,
   );
+}
+
+/** The leading steps of the hierarchy that all assets share; empty without assets. */
+export function commonPath(assets: readonly AssetSummary[]): string[] {
+  const first = assets[0]?.path ?? [];
+  const differs = first.findIndex((step, i) => assets.some((asset) => asset.path[i] !== step));
+  return first.slice(0, differs < 0 ? first.length : differs);
 }

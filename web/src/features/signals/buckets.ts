@@ -14,11 +14,11 @@ export function bucketRows(traces: readonly Trace[], from: number, to: number, c
   const size = (to - from) / count;
   return Array.from({ length: count }, (_, k) => {
     const start = to - (k + 1) * size;
-    return { from: start, cells: traces.map((trace) => cell(trace, start, start + size)) };
+    return { from: start, cells: traces.map((trace) => cell(trace, start, start + size, to)) };
   });
 }
 
-function cell(trace: Trace, from: number, to: number): BucketCell {
+function cell(trace: Trace, from: number, to: number, now: number): BucketCell {
   const { time, value } = trace.buffer.view();
   let sum = 0;
   let n = 0;
@@ -28,5 +28,5 @@ function cell(trace: Trace, from: number, to: number): BucketCell {
     sum += v;
     n++;
   }
-  return { mean: n ? sum / n : null, bad: trace.bad.some(([a, b]) => a < to && b >= from) };
+  return { mean: n ? sum / n : null, bad: trace.spans(now).some(([a, b]) => a < to && b >= from) };
 }

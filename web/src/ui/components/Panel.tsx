@@ -1,5 +1,6 @@
 import { Button, Skeleton } from "@mantine/core";
 import type { ReactNode } from "react";
+import { prose } from "../format";
 import { IconRetry } from "../icons";
 import classes from "./Panel.module.css";
 
@@ -42,15 +43,23 @@ interface Refusal {
   traceId?: string;
 }
 
+interface ErrorPanelProps {
+  error: Refusal;
+  onRetry?: () => void;
+  /** Another way on. */
+  children?: ReactNode;
+}
+
 /** What went wrong in one panel, in the server's words, with a way to try again. */
-export function ErrorPanel({ error, onRetry }: { error: Refusal; onRetry?: () => void }) {
+export function ErrorPanel({ error, onRetry, children }: ErrorPanelProps) {
   const detail = error.detail ?? error.message;
   return (
     <div className={classes.error} role="alert">
       <div>
         <strong>{error.title ?? "Something failed"}</strong>
-        {detail ? <div>{detail}</div> : null}
+        {detail ? <div>{prose(detail)}</div> : null}
         {error.traceId ? <div className="muted">Trace {error.traceId}</div> : null}
+        {children}
       </div>
       {onRetry ? (
         <Button variant="default" leftSection={<IconRetry size={14} />} onClick={onRetry}>

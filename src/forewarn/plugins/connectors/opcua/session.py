@@ -27,7 +27,7 @@ _WRONG_CREDENTIALS: Final = (
 )
 
 # It warns at each step of closing what is dead already; people learn of a loss from the source's state.
-logging.getLogger("asyncua").setLevel(logging.ERROR)
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
 
 async def open_session(settings: OpcUaSettings) -> Client:

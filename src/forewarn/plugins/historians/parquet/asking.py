@@ -1,7 +1,7 @@
 """Answers from one moment's picture: files, what is newest in them, and the tail."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,7 @@ class Snapshot:
 
     def raw(self, signals: Keys, start: int, end: int, limit: int | None) -> Series:
         keys = np.unique(signals)
+        self.store.admit(keys)
         if limit is None:
             return self._between(keys, start, end)
         return self._newest_of(keys, start, end, limit)
@@ -47,6 +48,7 @@ class Snapshot:
         if bucket_us < 1:
             raise InvalidInput(f"a bucket of {bucket_us} us holds nothing; give at least 1", field="bucket_us")
         keys = None if signals is None else np.unique(signals)
+        self.store.admit(keys)
         if end <= start:
             return statistics.to_aggregates(statistics.empty())
         parts = [part for piece in cover(start, end, bucket_us) for part in self._piece(keys, *piece, bucket_us)]
@@ -67,14 +69,22 @@ class Snapshot:
         temporary.replace(target)
         return rows
 
+    def _fresh(self, keys: Keys | None, start: int, end: int) -> Series:
+        """The tails' readings, in order."""
+        fresh = tail.select(self.tails, keys, start, end)
+        self.store.admit(keys, len(fresh))
+        return fresh
+
     def _between(self, keys: Keys, start: int, end: int) -> Series:
         stored = self.store.readings(keys, start, end)
-        fresh = tail.select(self.tails, keys, start, end)
+        fresh = self._fresh(keys, start, end)
         return last_wins(join([stored, fresh])) if len(fresh) else stored
 
     def _newest_of(self, keys: Keys, start: int, end: int, limit: int) -> Series:
         """Hour by hour backward until every signal has enough."""
-        fresh = tail.select(self.tails, keys, start, end)
+        fresh = self._fresh(keys, start, end)
+        if self.store.most_readings(keys, start, end) + len(fresh) <= limit:
+            return last_wins(join([self.store.readings(keys, start, end), fresh]))
         hours = set(self.store.inventory.partitions(Kind.RAW, start, end))
         hours.update(np.unique(fresh.time // _HOUR_US * _HOUR_US).tolist())
         found: list[Series] = []
@@ -97,15 +107,13 @@ class Snapshot:
             yield from self.store.measured(keys, start, end, bucket_us)
             return
         rows = self.store.rolled(kind, keys, start, end)
-        settled = statistics.coarsen(rows, bucket_us)
-        settled.replaces[:] = False
-        yield settled
+        yield statistics.coarsen(replace(rows, replaces=np.zeros(len(rows), np.bool_)), bucket_us)
 
     def _of_tail(
         self, keys: Keys | None, start: int, end: int, bucket_us: int, stored: list[Statistics]
     ) -> list[Statistics]:
         """The tail's part of the answer; buckets whose stored readings it overwrites are measured again."""
-        fresh = tail.select(self.tails, keys, start, end)
+        fresh = self._fresh(keys, start, end)
         if not len(fresh):
             return []
         fresh, overwrites = reconcile(self.store, self.newest, fresh)
@@ -122,6 +130,19 @@ class Snapshot:
         replacing = measured.take(members(measured, dirty))
         replacing.replaces[:] = True
         return replacing
+
+
+class AtOnce:
+    """contracts.historian.HistorianReads over the picture of the moment it is asked."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def raw(self, signals: Keys, start: int, end: int, limit: int | None = None) -> Series:
+        return self._snapshot().raw(signals, start, end, limit)
+
+    def aggregate(self, signals: Keys | None, start: int, end: int, bucket_us: int) -> Aggregates:
+        return self._snapshot().aggregate(signals, start, end, bucket_us)
 
 
 def cover(start: int, end: int, bucket_us: int) -> list[tuple[Kind | None, int, int]]:

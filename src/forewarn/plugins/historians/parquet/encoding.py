@@ -148,9 +148,8 @@ def decode(chunk: Chunk) -> Series:
 
 
 def times(chunk: Chunk) -> Rows:
-    fine: bool = chunk.table["time"].type.unit == "us"
     at: Rows = chunk.column("time")
-    return at if fine else at * 1000
+    return at
 
 
 def qualities(chunk: Chunk) -> NDArray[np.uint32]:
@@ -160,7 +159,7 @@ def qualities(chunk: Chunk) -> NDArray[np.uint32]:
 
 
 def values(chunk: Chunk) -> NDArray[np.float64]:
-    mantissa = chunk.column("mantissa", null=0).astype(np.float64)
+    mantissa = chunk.column("mantissa").astype(np.float64)
     scales = np.unique(chunk.scale)
     if len(scales) == 1:
         value = mantissa if scales[0] == 0 else mantissa / POWERS[scales[0]]
@@ -169,7 +168,7 @@ def values(chunk: Chunk) -> NDArray[np.float64]:
     for name, flag in (("real32", HAS_REAL32), ("real64", HAS_REAL64)):
         if chunk.flags & flag:
             present = chunk.present(name)
-            value[present] = chunk.column(name, null=0)[present]
+            value[present] = chunk.column(name)[present]
     return value
 
 

@@ -9,16 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from forewarn.contracts.historian import HistorianSize, Keys
-from forewarn.domain.errors import ForewarnError, StorageFailed
+from forewarn.contracts.historian import HistorianSize
+from forewarn.contracts.historian_reads import HistorianReads, Keys
+from forewarn.domain.errors import ForewarnError, StorageFailed, WouldBlock
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Aggregates, Series
 from forewarn.plugins.historians.parquet import merging
-from forewarn.plugins.historians.parquet.asking import Snapshot
+from forewarn.plugins.historians.parquet.asking import AtOnce, Snapshot
 from forewarn.plugins.historians.parquet.janitor import Janitor
 from forewarn.plugins.historians.parquet.late import reconcile
 from forewarn.plugins.historians.parquet.latest import NEVER
 from forewarn.plugins.historians.parquet.manifest import FileEntry, Inventory, Kind, Manifest
+from forewarn.plugins.historians.parquet.retention import expired, whole_hours, young
 from forewarn.plugins.historians.parquet.store import FileCache, Store
 from forewarn.plugins.historians.parquet.tail import Tail
 from forewarn.plugins.historians.parquet.writing import write_flush
@@ -64,6 +66,7 @@ class ParquetHistorian:
         self._failure: ForewarnError | None = None
         self._closed = False
         self._unmergeable: set[str] = set()
+        self._raw_from = 0
         self._threads = [
             threading.Thread(target=self._keep_flushing, name="historian-flush", daemon=True),
             threading.Thread(target=self._keep_merging, name="historian-merge", daemon=True),
@@ -104,16 +107,20 @@ class ParquetHistorian:
     def aggregate(self, signals: Keys | None, start: int, end: int, bucket_us: int) -> Aggregates:
         return self._ask(lambda snapshot: snapshot.aggregate(signals, start, end, bucket_us))
 
+    @property
+    def at_once(self) -> HistorianReads:
+        return AtOnce(self._snapshot_at_once)
+
     def export(self, signals: Keys, start: int, end: int, target: Path) -> int:
         return self._ask(lambda snapshot: snapshot.export(signals, start, end, target))
 
     def size(self) -> HistorianSize:
-        """`readings` counts a corrected reading twice until its files are merged."""
         with self._state:
             files, waiting = list(self._inventory.all()), self._tail.readings + self._leaving.readings
         raw = [e for e in files if e.kind is Kind.RAW]
         rolled = len(files) - len(raw)
-        return HistorianSize(len(raw), rolled, sum(e.bytes for e in files), sum(e.rows for e in raw), waiting)
+        readings = sum(e.rows - e.overwrites for e in raw)
+        return HistorianSize(len(raw), rolled, sum(e.bytes for e in files), readings, waiting)
 
     def merge(self) -> int:
         """Do all merges that are due now; how many there were. The background thread does so by itself."""
@@ -121,6 +128,18 @@ class ParquetHistorian:
         while self._merge_one():
             done += 1
         return done
+
+    def forget(self, raw_before: int, rollups_before: int) -> int:
+        with self._flushing, self._merging:
+            self._raw_from = max(self._raw_from, whole_hours(raw_before))
+            gone = expired(self._inventory, raw_before, rollups_before)
+            if not gone:
+                return 0
+            self._manifest.commit((), gone)
+            with self._state:
+                self._swap((), gone, self._inventory.watermark, self._inventory.generation)
+            self._janitor.discard([e.path for e in gone])
+            return sum(e.bytes for e in gone)
 
     def close(self) -> None:
         with self._state:
@@ -140,12 +159,23 @@ class ParquetHistorian:
 
     def _snapshot(self) -> Snapshot:
         with self._state:
-            return Snapshot(
-                Store(self._inventory, self._cache, self._workers), self._newest, [self._leaving, self._tail.view()]
-            )
+            return self._picture(at_once=False)
+
+    def _snapshot_at_once(self) -> Snapshot:
+        if not self._state.acquire(blocking=False):
+            raise WouldBlock("readings are just being taken in")
+        try:
+            return self._picture(at_once=True)
+        finally:
+            self._state.release()
+
+    def _picture(self, *, at_once: bool) -> Snapshot:
+        """Caller holds _state."""
+        store = Store(self._inventory, self._cache, self._workers, at_once=at_once)
+        return Snapshot(store, self._newest, [self._leaving, self._tail.view()])
 
     def _ask(self, question: Callable[[Snapshot], T]) -> T:
-        return retrying(lambda: question(self._snapshot()))
+        return retrying(lambda: question(self._snapshot()), lambda: self._inventory)
 
     def _wait_for_room(self) -> None:
         while self._tail.readings >= 2 * self._flush_readings and not self._closed:
@@ -169,7 +199,7 @@ class ParquetHistorian:
         generation = self._inventory.generation + 1
         try:
             # Late readings are looked up in files that a merge may have just replaced: then once more.
-            rows, added = retrying(lambda: self._write(leaving.everything(), generation))
+            rows, added = retrying(lambda: self._write(leaving.everything(), generation), lambda: self._inventory)
             newest = self._newest.copy()
             newest.take_in(rows)
             self._manifest.commit(added, (), (offset, generation, newest.to_bytes()))
@@ -183,7 +213,8 @@ class ParquetHistorian:
 
     def _write(self, rows: Series, generation: int) -> tuple[Series, list[FileEntry]]:
         store = Store(self._inventory, self._cache, self._workers)
-        changing, overwrites = reconcile(store, self._newest, rows)
+        # What is older than the readings we kept cannot be told from a repeat of one that we let go.
+        changing, overwrites = reconcile(store, self._newest, young(rows, self._raw_from))
         if not len(changing):
             return changing, []
         return changing, write_flush(store, self._directory, generation, changing, overwrites)
@@ -201,7 +232,7 @@ class ParquetHistorian:
                 return False
             complete = chosen[0] == inventory.files[chosen[0].kind, chosen[0].partition][0]
             try:
-                store = Store(inventory, self._cache, self._workers)
+                store = Store(inventory, self._cache, self._workers, keeps=False)
                 added = merging.merge(store, self._directory, chosen, complete=complete)
             except StorageFailed:
                 _log.exception("these historian files stay unmerged: %s", [e.path for e in chosen])
@@ -261,14 +292,16 @@ class ParquetHistorian:
             return None
 
 
-def retrying(work: Callable[[], T]) -> T:
+def retrying(work: Callable[[], T], inventory: Callable[[], Inventory]) -> T:
     """`work`, done again with a new picture when a file was merged away while it read the old one."""
-    for _ in range(8):
+    while True:
+        before = inventory()
         try:
             return work()
         except FileNotFoundError as error:
-            missing = error
-    raise StorageFailed(
-        f"a file of the historian is missing: {missing}. Restore it from a backup; "
-        "forewarn never deletes a file that its manifest lists."
-    ) from missing
+            # Nothing was merged since, so the file is listed and yet not there.
+            if inventory() is before:
+                raise StorageFailed(
+                    f"a file of the historian is missing: {error}. Restore it from a backup; "
+                    "forewarn never deletes a file that its manifest lists."
+                ) from error

@@ -49,8 +49,8 @@ PARTITION_US: Final = {Kind.RAW: 3_600_000_000, Kind.MINUTE: 86_400_000_000, Kin
 class FileEntry:
     """One file. `path` is relative to the historian's directory; `partition` its first instant in microseconds;
     oldest..generation the flushes it holds, within its partition without a gap. min_time and max_time are those of
-    its rows, inclusive (of the buckets' starts in a rollup). overwrites: a raw file that repeats a (signal, time)
-    of an older one."""
+    its rows, inclusive (of the buckets' starts in a rollup). overwrites: how many rows of a raw file repeat a
+    (signal, time) of an older file."""
 
     path: str
     kind: Kind
@@ -64,7 +64,7 @@ class FileEntry:
     rows: int
     bytes: int
     footer_crc: int
-    overwrites: bool = False
+    overwrites: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,9 @@ class Inventory:
     def partitions(self, kind: Kind, start: int, end: int) -> list[int]:
         """Those of `kind` with rows that may lie in [start, end), ascending."""
         width = PARTITION_US[kind]
+        first = start // width * width
+        if (end - first) // width < len(self.files):
+            return [p for p in range(first, end, width) if (kind, p) in self.files]
         return sorted(p for k, p in self.files if k is kind and p < end and p + width > start)
 
     def all(self) -> Iterable[FileEntry]:
@@ -99,7 +102,7 @@ class Inventory:
 
 def _entry(row: Sequence[Any]) -> FileEntry:
     entry = FileEntry(*row)
-    return replace(entry, kind=Kind(entry.kind), overwrites=bool(entry.overwrites))
+    return replace(entry, kind=Kind(entry.kind))
 
 
 class Manifest:

@@ -49,8 +49,10 @@ def merge(store: Store, directory: Path, entries: Sequence[FileEntry], *, comple
         writer.abandon()
         raise
     span = (min(e.min_time for e in entries), max(e.max_time for e in entries))
-    overwrites = not complete and any(e.overwrites for e in entries)
-    return place.entry(written, span, overwrites=overwrites)
+    # What overwrote a reading of these very files is gone; the rest overwrites readings of older ones.
+    repeated = sum(e.rows for e in entries) - written.rows
+    overwrites = 0 if complete else sum(e.overwrites for e in entries) - repeated
+    return place.entry(written, span, overwrites=overwrites if first.kind is Kind.RAW else 0)
 
 
 def _readings(store: Store, entries: Sequence[FileEntry], shape: encoding.Shape) -> Iterator[Piece]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from forewarn.contracts.historian import Keys
+from forewarn.contracts.historian_reads import Keys
 from forewarn.domain.series import Aggregates, Series
 from forewarn.plugins.historians.parquet.asking import Snapshot
 from forewarn.plugins.historians.parquet.historian import retrying
@@ -59,4 +59,4 @@ class ParquetReader:
         return Snapshot(Store(inventory, self._cache, self._workers), newest, [])
 
     def _ask(self, question: Callable[[Snapshot], T]) -> T:
-        return retrying(lambda: question(self._snapshot()))
+        return retrying(lambda: question(self._snapshot()), lambda: self._snapshot().store.inventory)

@@ -81,7 +81,7 @@ def read(plan: ChunkPlan, start: int, end: int) -> Statistics:
             *(["replaces"] if flags & _HAS_REPLACING else []),
         ]
     )
-    at: Rows = chunk.column("start") * 1000
+    at: Rows = chunk.column("start")
     count: Rows = chunk.column("count")
     good: Rows = chunk.column("good") if flags & _HAS_BAD else count
     replaces = chunk.column("replaces") if flags & _HAS_REPLACING else np.zeros(len(at), np.bool_)
@@ -94,13 +94,13 @@ def read(plan: ChunkPlan, start: int, end: int) -> Statistics:
 def _values(chunk: Chunk, good: Rows) -> list[Floats]:
     whole: list[Floats] = []
     if chunk.flags & _HAS_WHOLE:
-        columns = [chunk.column(name, null=0).astype(np.float64) for name in _WHOLE]
+        columns = [chunk.column(name).astype(np.float64) for name in _WHOLE]
         power = np.repeat(POWERS[chunk.scale], chunk.count)
         with np.errstate(all="ignore"):
             whole = _from_whole(columns, good.astype(np.float64), power)
     if not chunk.flags & _HAS_REAL:
         return whole
-    real: list[Floats] = [chunk.column(name, null=0) for name in _REAL]
+    real: list[Floats] = [chunk.column(name) for name in _REAL]
     if not whole:
         return real
     present = chunk.present("sum")

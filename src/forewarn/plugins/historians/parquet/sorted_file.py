@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forewarn.domain.errors import StorageFailed
+from forewarn.plugins.historians.parquet.row_groups import Column, GroupCache, columns_of, joined
 from forewarn.plugins.historians.parquet.rows import Keys, Mask, Rows, ranges
 
 _INDEX: Final = b"forewarn.index"
@@ -173,7 +173,7 @@ class Chunk:
     count: Rows
     scale: NDArray[np.int8]
     flags: int
-    table: pa.Table
+    columns: Mapping[str, Column]
     picked: "slice | Rows"
 
     @property
@@ -183,26 +183,24 @@ class Chunk:
     def row_signals(self) -> Keys:
         return np.repeat(self.signal, self.count)
 
-    def column(self, name: str, null: float | None = None) -> NDArray[Any]:
-        """The rows' values; nulls become `null`."""
-        column = self.table[name]
-        if null is not None and column.null_count:
-            column = pc.fill_null(column, null)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.int64())
-        return column.to_numpy()[self.picked]  # type: ignore[no-any-return]
+    def column(self, name: str) -> NDArray[Any]:
+        """The rows' values, not to be written to; nulls are 0, instants int64 microseconds."""
+        return self.columns[name].values[self.picked]
 
     def present(self, name: str) -> Mask:
-        return pc.is_valid(self.table[name]).to_numpy()[self.picked]  # type: ignore[no-any-return]
+        """Where the column is not null."""
+        present = self.columns[name].present
+        return np.ones(self.rows, np.bool_) if present is None else present[self.picked]
 
 
 class SortedFile:
-    """An open file: its footer in memory, its data on disk. Any thread may read.
+    """An open file: its footer in memory, its data on disk and, where `kept`, of late needed row groups in memory.
+    Any thread may read.
 
     Raises SegmentDamaged when size or footer differ from the manifest; FileNotFoundError when it is gone."""
 
-    def __init__(self, path: Path, size: int, footer_crc: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, size: int, footer_crc: int, kept: GroupCache | None = None) -> None:
+        self.path, self._kept = path, kept
         with path.open("rb") as file:
             actual = os.fstat(file.fileno()).st_size
             if actual != size:
@@ -218,12 +216,7 @@ class SortedFile:
     def chunks(self, signals: Keys | None, max_rows: int) -> "list[ChunkPlan]":
         """What to read for `signals` (ascending; None = all), in pieces of about `max_rows`."""
         index = self.index
-        if signals is None:
-            which = np.arange(len(index.signal))
-        else:
-            at = np.searchsorted(index.signal, signals)
-            at = at[at < len(index.signal)]
-            which = np.unique(at[np.isin(index.signal[at], signals)])
+        which = np.arange(len(index.signal)) if signals is None else self._places(signals)
         if not len(which):
             return []
         first, last = index.first[which], index.first[which + 1]
@@ -232,12 +225,40 @@ class SortedFile:
         cuts = np.flatnonzero(np.diff((size - 1) // max_rows)) + 1
         return [ChunkPlan(self, part, which, first, last) for part in np.split(groups, cuts)]
 
-    def read_groups(self, groups: Rows, columns: Sequence[str]) -> pa.Table:
+    def rows_of(self, signals: Keys) -> int:
+        """How many rows these (ascending, unique) have."""
+        which = self._places(signals)
+        return int((self.index.first[which + 1] - self.index.first[which]).sum())
+
+    def _places(self, signals: Keys) -> NDArray[np.intp]:
+        known = self.index.signal
+        at: NDArray[np.intp] = np.minimum(np.searchsorted(known, signals), len(known) - 1)
+        return at[np.equal(known[at], signals)]
+
+    def read_groups(self, groups: Rows, names: Sequence[str], *, keep: bool) -> Mapping[str, Column]:
+        """The groups' rows, one after the other. `keep`: they will be wanted again, each on its own."""
+        if not keep or self._kept is None:
+            return self._decoded([groups.tolist()], names)[0]
+        found = {group: self._kept.get(self.path, group, names) for group in groups.tolist()}
+        lacking = [group for group, columns in found.items() if columns is None]
+        if lacking:
+            for group, columns in zip(lacking, self._decoded([[g] for g in lacking], names), strict=True):
+                found[group] = columns
+                self._kept.put(self.path, group, columns)
+        return joined([columns for columns in found.values() if columns is not None], names)
+
+    def keeps(self, group: int) -> bool:
+        return self._kept is not None and self._kept.get(self.path, group, ()) is not None
+
+    def _decoded(self, parts: Sequence[Sequence[int]], names: Sequence[str]) -> list[Mapping[str, Column]]:
         try:
             with pq.ParquetFile(
                 self.path, metadata=self._metadata, memory_map=True, page_checksum_verification=True
             ) as file:
-                return file.read_row_groups(groups.tolist(), columns=list(columns), use_threads=False)
+                return [
+                    columns_of(file.read_row_groups(list(part), columns=list(names), use_threads=False))
+                    for part in parts
+                ]
         except FileNotFoundError:
             raise
         except (OSError, pa.ArrowException) as error:
@@ -253,10 +274,21 @@ class ChunkPlan:
     which: NDArray[np.intp]
     first: Rows
     last: Rows
+    keep: bool = False
 
     @property
     def flags(self) -> int:
         return int(np.bitwise_or.reduce(self.file.index.group_flags[self.groups]))
+
+    @property
+    def kept(self) -> bool:
+        """Whether its rows are, most likely, in memory."""
+        return self.keep and all(self.file.keeps(group) for group in self.groups.tolist())
+
+    @property
+    def rows(self) -> int:
+        """Of the wanted signals, in the whole file."""
+        return int((self.last - self.first).sum())
 
     def read(self, columns: Sequence[str]) -> Chunk:
         index = self.file.index
@@ -271,13 +303,15 @@ class ChunkPlan:
         count = last - first
         dense = bool((at[1:] == (at + count)[:-1]).all())
         picked = slice(int(at[0]), int(at[-1] + count[-1])) if dense else ranges(at, count)
-        table = self.file.read_groups(self.groups, columns)
-        return Chunk(index.signal[which], count, index.scale[which], self.flags, table, picked)
+        found = self.file.read_groups(self.groups, columns, keep=self.keep)
+        return Chunk(index.signal[which], count, index.scale[which], self.flags, found, picked)
 
 
 def _groups(group_first: Rows, first: Rows, last: Rows) -> Rows:
     low = np.searchsorted(group_first, first, "right") - 1
     high = np.searchsorted(group_first, last, "left")
+    if len(first) == 1:
+        return np.arange(low[0], high[0])
     return np.unique(ranges(low, high - low))
 
 

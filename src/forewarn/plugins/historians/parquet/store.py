@@ -4,41 +4,57 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
 
+from forewarn.domain.errors import WouldBlock
 from forewarn.domain.series import Series
 from forewarn.domain.status import is_good
 from forewarn.plugins.historians.parquet import rollup, statistics
 from forewarn.plugins.historians.parquet.encoding import decode, qualities, value_columns, values
 from forewarn.plugins.historians.parquet.manifest import FileEntry, Inventory, Kind
+from forewarn.plugins.historians.parquet.row_groups import GroupCache
 from forewarn.plugins.historians.parquet.rows import Keys, join, last_wins, take
 from forewarn.plugins.historians.parquet.sorted_file import ChunkPlan, SortedFile
 from forewarn.plugins.historians.parquet.statistics import Statistics
 
 CHUNK_ROWS: Final = 262_144
+KEPT_BYTES: Final = 96 << 20
+_KEPT_GROUPS: Final = 32
+_FEW_FILES: Final = 4
+# What may be done on an event loop: about a millisecond.
+_QUICK_SIGNALS: Final = 8
+_QUICK_GROUPS: Final = 8
+_QUICK_ROWS: Final = 5_000
 _ALWAYS: Final = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
 T = TypeVar("T")
 
 
 class FileCache:
-    """Open files by path, the least recently used dropped beyond `capacity` bytes of footers. Thread-safe."""
+    """Open files by path, the least recently used dropped beyond `capacity` bytes of footers; and `kept` bytes of the
+    row groups that were last read. Thread-safe."""
 
-    def __init__(self, directory: Path, capacity: int = 48 << 20) -> None:
+    def __init__(self, directory: Path, capacity: int = 48 << 20, kept: int = KEPT_BYTES) -> None:
         self._directory, self._capacity = directory, capacity
+        self._kept = GroupCache(kept)
         self._lock = threading.Lock()
         self._files: OrderedDict[str, SortedFile] = OrderedDict()
         self._weight = 0
 
-    def open(self, entry: FileEntry) -> SortedFile:
+    def opened(self, entry: FileEntry) -> SortedFile | None:
+        """The file, if it is open."""
         with self._lock:
             if (file := self._files.get(entry.path)) is not None:
                 self._files.move_to_end(entry.path)
-                return file
-        file = SortedFile(self._directory / entry.path, entry.bytes, entry.footer_crc)
+            return file
+
+    def open(self, entry: FileEntry) -> SortedFile:
+        if (known := self.opened(entry)) is not None:
+            return known
+        file = SortedFile(self._directory / entry.path, entry.bytes, entry.footer_crc, self._kept)
         with self._lock:
             if entry.path not in self._files:
                 self._files[entry.path] = file
@@ -48,6 +64,7 @@ class FileCache:
         return file
 
     def forget(self, paths: Sequence[str]) -> None:
+        self._kept.forget({self._directory / path for path in paths})
         with self._lock:
             for path in paths:
                 if (file := self._files.pop(path, None)) is not None:
@@ -56,11 +73,21 @@ class FileCache:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:
-    """Ranges are [start, end) in microseconds; `signals` ascending and unique, None = all."""
+    """Ranges are [start, end) in microseconds; `signals` ascending and unique, None = all.
+
+    keeps: row groups of small answers stay in memory for the next one.
+    at_once: raise WouldBlock instead of reading a file or working long."""
 
     inventory: Inventory
     cache: FileCache
     workers: Executor
+    keeps: bool = True
+    at_once: bool = False
+
+    def admit(self, signals: Keys | None, rows: int = 0) -> None:
+        """Raises WouldBlock when so many signals, or rows of the tail, are not to be had at once."""
+        if self.at_once and (signals is None or len(signals) > _QUICK_SIGNALS or rows > _QUICK_ROWS):
+            raise WouldBlock("this is much work")
 
     def entries(self, kind: Kind, signals: Keys | None, start: int, end: int) -> list[FileEntry]:
         """Files that may hold such rows, by partition, then generation."""
@@ -76,8 +103,17 @@ class Store:
         plans = self._plans(self.entries(Kind.RAW, signals, start, end), signals)
         return last_wins(join([part for part in self._map(lambda plan: _cut(plan, start, end), plans) if len(part)]))
 
+    def most_readings(self, signals: Keys, start: int, end: int) -> int:
+        """Not more than these are stored."""
+        entries = self.entries(Kind.RAW, signals, start, end)
+        if self.at_once:
+            return sum(plan.rows for plan in self._plans(entries, signals))
+        return sum(self.cache.open(e).rows_of(signals) for e in entries)
+
     def measured(self, signals: Keys | None, start: int, end: int, bucket_us: int) -> list[Statistics]:
         """Statistics of stored readings in parts to merge, from raw."""
+        if self.at_once:
+            self._plans(self.entries(Kind.RAW, signals, start, end), signals)
         parts: list[Statistics] = []
         plain: list[FileEntry] = []
         for partition in self.inventory.partitions(Kind.RAW, start, end):
@@ -89,11 +125,9 @@ class Store:
                 ]
             else:
                 plain += entries
-        spans = {e.path: (e.min_time, e.max_time) for e in plain}
-        return parts + self._map(
-            lambda job: _measure(job[1], spans[job[0]], start, end, bucket_us),
-            [(e.path, plan) for e in plain for plan in self._plans([e], signals)],
-        )
+        spans = {self.cache.open(e).path: (e.min_time, e.max_time) for e in plain}
+        plans = self._plans(plain, signals)
+        return parts + self._map(lambda plan: _measure(plan, spans[plan.file.path], start, end, bucket_us), plans)
 
     def rolled(self, kind: Kind, signals: Keys | None, start: int, end: int) -> Statistics:
         """Rows of a rollup whose buckets start in [start, end), in order, those replaced dropped; not merged."""
@@ -116,14 +150,33 @@ class Store:
         return signal_groups([self.cache.open(e) for e in entries], signals, max_rows)
 
     def _plans(self, entries: Sequence[FileEntry], signals: Keys | None) -> list[ChunkPlan]:
-        return [plan for entry in entries for plan in self.cache.open(entry).chunks(signals, CHUNK_ROWS)]
+        if self.at_once:
+            return self._quick_plans(entries, signals)
+        plans = [plan for entry in entries for plan in self.cache.open(entry).chunks(signals, CHUNK_ROWS)]
+        # A scan of the fleet would push out what every chart asks for.
+        if self.keeps and sum(len(plan.groups) for plan in plans) <= _KEPT_GROUPS:
+            return [replace(plan, keep=True) for plan in plans]
+        return plans
 
-    def _map(self, work: "Callable[[J], T]", jobs: "Sequence[J]") -> list[T]:
-        # Two jobs are not worth a thread's wake-up.
-        return list(self.workers.map(work, jobs)) if len(jobs) > 4 else [work(job) for job in jobs]
+    def _quick_plans(self, entries: Sequence[FileEntry], signals: Keys | None) -> list[ChunkPlan]:
+        if len(entries) > _QUICK_GROUPS:
+            raise WouldBlock("this is much work")
+        plans: list[ChunkPlan] = []
+        for entry in entries:
+            if (file := self.cache.opened(entry)) is None:
+                raise WouldBlock(f"{entry.path} is not in memory")
+            plans += [replace(plan, keep=True) for plan in file.chunks(signals, CHUNK_ROWS)]
+        if sum(len(p.groups) for p in plans) > _QUICK_GROUPS or sum(p.rows for p in plans) > _QUICK_ROWS:
+            raise WouldBlock("this is much work")
+        if not all(plan.kept for plan in plans):
+            raise WouldBlock("the readings are not in memory")
+        return plans
 
-
-J = TypeVar("J")
+    def _map(self, work: Callable[[ChunkPlan], T], plans: Sequence[ChunkPlan]) -> list[T]:
+        # Few files, or row groups that are in memory, are not worth a thread's wake-up.
+        if sum(not plan.kept for plan in plans) > _FEW_FILES:
+            return list(self.workers.map(work, plans))
+        return [work(plan) for plan in plans]
 
 
 def signal_groups(files: Sequence[SortedFile], signals: Keys | None, max_rows: int) -> list[Keys]:

@@ -38,7 +38,7 @@ class FilePlace:
         )
         return f"{self.kind.value}/{folder}/{name}.parquet"
 
-    def entry(self, written: Written, span: tuple[int, int], *, overwrites: bool) -> FileEntry:
+    def entry(self, written: Written, span: tuple[int, int], *, overwrites: int) -> FileEntry:
         return FileEntry(
             self.path,
             self.kind,
@@ -60,7 +60,7 @@ def write_flush(store: Store, directory: Path, generation: int, series: Series, 
     entries: list[FileEntry] = []
     for partition, rows in _partitions(series.time, _HOUR_US):
         place = FilePlace(directory, Kind.RAW, partition, generation, generation)
-        entries.append(write_segment(place, take(series, rows), overwrites=bool(overwrites[rows].any())))
+        entries.append(write_segment(place, take(series, rows), overwrites=int(np.count_nonzero(overwrites[rows]))))
     minutes = statistics.measure(series, BUCKET_US[Kind.MINUTE])
     hours = statistics.merge(statistics.coarsen(minutes, BUCKET_US[Kind.HOUR]))
     if overwrites.any():
@@ -73,8 +73,8 @@ def write_flush(store: Store, directory: Path, generation: int, series: Series, 
     return entries
 
 
-def write_segment(place: FilePlace, series: Series, *, overwrites: bool) -> FileEntry:
-    """One raw file of rows ordered by (signal, time)."""
+def write_segment(place: FilePlace, series: Series, *, overwrites: int) -> FileEntry:
+    """One raw file of rows ordered by (signal, time), of which so many overwrite a stored reading."""
     count = np.diff(run_starts(series.signal), append=len(series))
     piece, shape = encoding.encode(series, count)
     writer = SortedFileWriter(place.directory / place.path, encoding.layout(shape))
@@ -96,7 +96,7 @@ def write_rollup(place: FilePlace, rows: Statistics) -> FileEntry:
     except BaseException:
         writer.abandon()
         raise
-    return place.entry(written, (int(rows.start.min()), int(rows.start.max())), overwrites=False)
+    return place.entry(written, (int(rows.start.min()), int(rows.start.max())), overwrites=0)
 
 
 def _repaired(store: Store, series: Series, overwrites: Mask, additive: Statistics, bucket_us: int) -> Statistics:

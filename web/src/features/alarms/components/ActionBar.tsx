@@ -24,7 +24,7 @@ const VERBS: { verb: Verb; label: string; key: string }[] = [
 /** What can be done to the ticked alarms; each button names its key. */
 export function ActionBar({ count, total, busy, onVerb, onAll, onNone }: ActionBarProps) {
   return (
-    <div className={classes.actions} role="toolbar" aria-label="Alarm actions">
+    <div className={classes.actions} data-idle={!count || undefined} role="toolbar" aria-label="Alarm actions">
       <Button variant="subtle" onClick={count ? onNone : onAll} disabled={!total}>
         {count ? `Clear ${count} selected` : "Select all"}
       </Button>

@@ -1,5 +1,6 @@
 import { useHotkeys } from "@mantine/hooks";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { live } from "@/api/live";
 import type { Alarm, AlarmActionResult } from "@/api/types";
 import { Empty } from "@/ui/components/Panel";
 import { type AlarmCommand, useAlarmAction } from "../api/alarms";
@@ -8,7 +9,7 @@ import { backActions } from "../undo";
 import { useSelection } from "../use-selection";
 import { ActionBar, type Verb } from "./ActionBar";
 import classes from "./AlarmConsole.module.css";
-import { AlarmRow } from "./AlarmRow";
+import { AlarmHeads, AlarmRow } from "./AlarmRow";
 import { CommentDialog } from "./CommentDialog";
 import { FilterBar } from "./FilterBar";
 import { JournalDrawer } from "./JournalDrawer";
@@ -19,14 +20,18 @@ interface AlarmConsoleProps {
   alarms: readonly Alarm[];
   counts: Readonly<Record<string, number>>;
   filter: AlarmFilter;
+  /** All alarms are of one machine. */
+  single?: boolean;
   onFilter: (change: AlarmFilter) => void;
 }
 
 type Dialog = { verb: "shelve" | "comment" | "out_of_service"; ids: string[] };
+/** Alarms whose signals are asked for live. */
+const MOST_LIVE = 60;
 type Answers = ReadonlyMap<string, AlarmActionResult>;
 
 /** The alarms that are present, by priority, and everything that can be done to them, by hand or by key. */
-export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleProps) {
+export function AlarmConsole({ alarms, counts, filter, single = false, onFilter }: AlarmConsoleProps) {
   const root = useRef<HTMLDivElement>(null);
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const [openId, setOpenId] = useState<string | null>(null);
@@ -43,6 +48,9 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
   const groups = groupByPriority(filterAlarms(alarms, filter));
   const shown = groups.flatMap((group) => group.alarms);
   const picked = shown.filter((alarm) => selection.ids.has(alarm.id));
+
+  const watched = [...new Set(shown.slice(0, MOST_LIVE).map((alarm) => alarm.signal_id).filter(Boolean))].sort().join(",");
+  useEffect(() => (watched ? live.want(watched.split(",")) : undefined), [watched]);
 
   /** The ticked alarms, or the one under the keyboard when none is ticked. */
   const targets = (): Alarm[] => {
@@ -76,7 +84,7 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
   const close = (): void => setDialog(null);
   return (
     <div ref={root} className={classes.console}>
-      <FilterBar counts={counts} filter={filter} onFilter={onFilter} />
+      <FilterBar counts={counts} filter={filter} machines={!single} onFilter={onFilter} />
       <ActionBar
         count={picked.length}
         total={shown.length}
@@ -85,9 +93,10 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
         onAll={() => selection.replace(shown.map((alarm) => alarm.id))}
         onNone={selection.clear}
       />
+      {groups.length ? <AlarmHeads /> : null}
       {groups.length === 0 ? (
         <Empty title={emptyTitle(filter)}>
-          {filter.priority || filter.asset ? "Other filters may hide some." : "New alarms appear here by themselves."}
+          {filter.priority || filter.asset ? "Other filters may hide some." : emptyHint(filter)}
         </Empty>
       ) : (
         groups.map(({ priority, alarms: members }) => (
@@ -112,7 +121,7 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
       )}
       <ShelveDialog
         opened={dialog?.verb === "shelve"}
-        count={dialog?.ids.length ?? 1}
+        alarms={alarms.filter((alarm) => dialog?.ids.includes(alarm.id))}
         onClose={close}
         onShelve={(minutes, comment) => {
           if (dialog) send({ ids: dialog.ids, action: "shelve", minutes, comment });
@@ -133,6 +142,13 @@ export function AlarmConsole({ alarms, counts, filter, onFilter }: AlarmConsoleP
       <JournalDrawer alarm={alarms.find((alarm) => alarm.id === openId) ?? null} onClose={() => setOpenId(null)} />
     </div>
   );
+}
+
+function emptyHint({ state }: AlarmFilter): string {
+  if (state === "shelved") return "What is shelved waits here until its time is up, then comes back by itself.";
+  if (state === "suppressed") return "Alarms that a machine's state rules out wait here, such as low flow while it stands.";
+  if (state === "out_of_service") return "Alarms taken out of service stay here until they are brought back.";
+  return "New alarms appear here by themselves.";
 }
 
 function emptyTitle({ state }: AlarmFilter): string {

@@ -1,10 +1,11 @@
 import { Checkbox } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { memo } from "react";
+import { useLatest } from "@/api/latest";
 import type { Alarm } from "@/api/types";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatDuration, formatTime, formatUnit, formatValue, secondsSince, sentence } from "@/ui/format";
+import { formatDuration, formatQuantity, formatTime, formatUnit, prose, secondsSince, sentence, zoneName } from "@/ui/format";
 import classes from "./AlarmRow.module.css";
 
 interface AlarmRowProps {
@@ -37,11 +38,14 @@ export const AlarmRow = memo(function AlarmRow({ alarm, selected, onSelect, onOp
       </span>
       <span className={classes.what}>
         <button type="button" className={classes.title} onClick={() => onOpen(alarm.id)}>
-          {alarm.title}
+          {prose(alarm.title)}
         </button>
-        <Link to="/assets/$id" params={{ id: alarm.asset_id }} className={classes.asset}>
-          {alarm.asset_name}
-        </Link>
+        <span className={classes.where}>
+          <Link to="/assets/$id" params={{ id: alarm.asset_id }} className={classes.asset}>
+            {alarm.asset_name}
+          </Link>
+          {alarm.action ? <span className={classes.advice}>{alarm.action}</span> : null}
+        </span>
         {answer && !answer.ok ? (
           <span className={classes.refused} role="status">
             Not done: {answer.detail}
@@ -51,20 +55,45 @@ export const AlarmRow = memo(function AlarmRow({ alarm, selected, onSelect, onOp
       <span className={classes.state}>
         <StateWord alarm={alarm} />
       </span>
-      <span className={`${classes.value} num`}>
-        {alarm.value === null ? "–" : `${formatValue(alarm.value)} ${formatUnit(alarm.unit)}`}
-      </span>
+      <ValueNow alarm={alarm} />
       <RaisedAge at={alarm.raised_at} />
-      <span className={`${classes.times} num`}>{alarm.occurrences > 1 ? `${alarm.occurrences} times` : "once"}</span>
+      <span className={`${classes.times} num`}>{alarm.occurrences > 1 ? `${alarm.occurrences} times` : ""}</span>
     </li>
   );
 });
+
+/** Names of the columns, for the eye; the rows say it all to a screen reader. */
+export function AlarmHeads() {
+  return (
+    <div className={classes.heads} aria-hidden="true">
+      <span />
+      <span>Priority</span>
+      <span>Alarm, machine and what to do</span>
+      <span>State</span>
+      <span className={classes.value}>Value now</span>
+      <span>Raised ({zoneName()})</span>
+      <span>Repeats</span>
+    </div>
+  );
+}
+
+/** The signal as it is; before the first live reading, as it was when the alarm last changed. */
+function ValueNow({ alarm }: { alarm: Alarm }) {
+  const latest = useLatest(alarm.signal_id);
+  const value = latest ? latest.value : alarm.value;
+  const shown = value === null ? "–" : `${formatQuantity(value, alarm.unit)} ${formatUnit(alarm.unit)}`;
+  return (
+    <span className={`${classes.value} num`}>
+      {latest || value === null ? shown : <span className="muted">was {shown}</span>}
+    </span>
+  );
+}
 
 function RaisedAge({ at }: { at: string | null }) {
   const now = useNow(5_000);
   return (
     <span className={`${classes.raised} num`}>
-      {formatTime(at, now)} <span className="muted">{formatDuration(secondsSince(at, now))}</span>
+      {formatTime(at, now)} <span className="muted">{formatDuration(secondsSince(at, now))} ago</span>
     </span>
   );
 }
@@ -72,7 +101,7 @@ function RaisedAge({ at }: { at: string | null }) {
 /** The ISA-18.2 state in words, with the name or the countdown that belongs to it. */
 export function StateWord({ alarm }: { alarm: Alarm }) {
   const now = useNow();
-  const active = alarm.active ? "active" : "condition gone";
+  const active = alarm.active ? "still active" : "back to normal";
   if (alarm.state === "unacknowledged") {
     return (
       <span className={classes.unack}>

@@ -7,13 +7,15 @@ import classes from "./AlarmConsole.module.css";
 interface FilterBarProps {
   counts: Readonly<Record<string, number>>;
   filter: AlarmFilter;
+  /** Offer to choose a machine; pointless where all alarms are of one. */
+  machines: boolean;
   onFilter: (change: AlarmFilter) => void;
 }
 
 const PRESENT_STATES = ["unacknowledged", "acknowledged", "returned"];
 
 /** Which alarms are listed; every state shows how many there are. */
-export function FilterBar({ counts, filter, onFilter }: FilterBarProps) {
+export function FilterBar({ counts, filter, machines, onFilter }: FilterBarProps) {
   const present = PRESENT_STATES.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
   const choices: { state: string | undefined; label: string; n: number }[] = [
     { state: undefined, label: "Present", n: present },
@@ -44,13 +46,15 @@ export function FilterBar({ counts, filter, onFilter }: FilterBarProps) {
           onChange={(value) => onFilter({ priority: value ?? undefined })}
           data={PRIORITIES.map((p) => ({ value: p, label: sentence(p) }))}
         />
-        <TextInput
-          aria-label="Machine"
-          placeholder="Machine…"
-          leftSection={<IconSearch size={14} />}
-          value={filter.asset ?? ""}
-          onChange={(e) => onFilter({ asset: e.currentTarget.value || undefined })}
-        />
+        {machines ? (
+          <TextInput
+            aria-label="Machine"
+            placeholder="Machine…"
+            leftSection={<IconSearch size={14} />}
+            value={filter.asset ?? ""}
+            onChange={(e) => onFilter({ asset: e.currentTarget.value || undefined })}
+          />
+        ) : null}
       </div>
     </div>
   );

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { Alarm } from "@/api/types";
 import { Empty, ErrorPanel, Rows } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
-import { formatDuration, formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
+import { formatDuration, formatTime, formatUnit, formatLimit, formatQuantity, prose, sentence, zoneName } from "@/ui/format";
 import { journalQuery } from "../api/alarms";
 import classes from "./JournalDrawer.module.css";
 
@@ -19,12 +19,20 @@ export function JournalDrawer({ alarm, onClose }: JournalDrawerProps) {
       opened={alarm !== null}
       onClose={onClose}
       position="right"
-      title={alarm?.title}
+      title={alarm ? <strong>{prose(alarm.title)}</strong> : null}
       closeButtonProps={{ "aria-label": "Close" }}
     >
       {alarm ? <Content alarm={alarm} /> : null}
     </Drawer>
   );
+}
+
+/** What the rule watches for, in words. */
+function limitOf({ condition, threshold, unit }: Alarm): string {
+  if (condition === "above") return `Above ${formatLimit(threshold)} ${formatUnit(unit)}`;
+  if (condition === "below") return `Below ${formatLimit(threshold)} ${formatUnit(unit)}`;
+  if (condition === "silent") return `No reading for ${formatDuration(threshold)}`;
+  return `A detector's score of ${formatLimit(threshold)} or more, of 1`;
 }
 
 function Content({ alarm }: { alarm: Alarm }) {
@@ -38,9 +46,9 @@ function Content({ alarm }: { alarm: Alarm }) {
         <dd>
           <StateMark name={alarm.priority} />
         </dd>
-        <dt>Limit</dt>
+        <dt>Raised when</dt>
         <dd className="num">
-          {sentence(alarm.condition)} {formatValue(alarm.threshold)} {formatUnit(alarm.unit)}
+          {limitOf(alarm)}
         </dd>
         <dt>Cause</dt>
         <dd>{alarm.cause || "–"}</dd>
@@ -53,7 +61,9 @@ function Content({ alarm }: { alarm: Alarm }) {
         <dt>Respond within</dt>
         <dd className="num">{formatDuration(alarm.response_minutes * 60)}</dd>
       </dl>
-      <h3 className={classes.head}>Journal</h3>
+      <h3 className={classes.head}>
+        Journal <span className="muted">times in {zoneName()}</span>
+      </h3>
       {error ? <ErrorPanel error={error} onRetry={() => void refetch()} /> : null}
       {!data && !error ? <Rows count={4} /> : null}
       {data?.events.length === 0 ? <Empty title="Nothing has happened to this alarm yet" /> : null}
@@ -64,7 +74,7 @@ function Content({ alarm }: { alarm: Alarm }) {
               <div className={`${classes.line} num`}>
                 {formatTime(event.at)}
                 {event.by ? ` by ${event.by}` : ""}
-                {event.value === null ? "" : `, at ${formatValue(event.value)} ${formatUnit(alarm.unit)}`}
+                {event.value === null ? "" : `, at ${formatQuantity(event.value, alarm.unit)} ${formatUnit(alarm.unit)}`}
               </div>
               {event.comment ? <div>{event.comment}</div> : null}
             </Timeline.Item>

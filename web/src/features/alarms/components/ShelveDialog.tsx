@@ -1,8 +1,11 @@
 import { Button, Group, Modal, NumberInput, SegmentedControl, Stack, Textarea } from "@mantine/core";
 import { useState } from "react";
+import type { Alarm } from "@/api/types";
+import { useNow } from "@/ui/clock";
+import { formatTime, prose, zoneName } from "@/ui/format";
 
 interface ShelveDialogProps {
-  count: number;
+  alarms: readonly Alarm[];
   opened: boolean;
   onClose: () => void;
   onShelve: (minutes: number, reason: string) => void;
@@ -17,15 +20,16 @@ const PRESETS = [
   { value: "custom", label: "Other" },
 ];
 const LONGEST_MIN = 10_080;
+const NAMED = 4;
 
 /** How long, and why. A shelved alarm comes back by itself. */
-export function ShelveDialog({ count, opened, onClose, onShelve }: ShelveDialogProps) {
+export function ShelveDialog({ alarms, opened, onClose, onShelve }: ShelveDialogProps) {
   const [preset, setPreset] = useState("60");
   const [custom, setCustom] = useState<string | number>(120);
   const [reason, setReason] = useState("");
   const minutes = preset === "custom" ? Number(custom) : Number(preset);
   const valid = Number.isInteger(minutes) && minutes >= 1 && minutes <= LONGEST_MIN;
-  const what = count === 1 ? "this alarm" : `${count} alarms`;
+  const what = alarms.length > 1 ? `${alarms.length} alarms` : "this alarm";
   return (
     <Modal opened={opened} onClose={onClose} title={`Shelve ${what}`} centered closeButtonProps={{ "aria-label": "Close" }}>
       <form
@@ -36,7 +40,16 @@ export function ShelveDialog({ count, opened, onClose, onShelve }: ShelveDialogP
         }}
       >
         <Stack gap="sm">
+          <div>
+            {alarms.slice(0, NAMED).map((alarm) => (
+              <div key={alarm.id}>
+                <strong>{alarm.asset_name}</strong> {prose(alarm.title)}
+              </div>
+            ))}
+            {alarms.length > NAMED ? <div className="muted">and {alarms.length - NAMED} more</div> : null}
+          </div>
           <SegmentedControl aria-label="Duration" fullWidth value={preset} onChange={setPreset} data={PRESETS} />
+          {valid ? <Return minutes={minutes} /> : null}
           {preset === "custom" ? (
             <NumberInput
               label="Minutes"
@@ -68,5 +81,16 @@ export function ShelveDialog({ count, opened, onClose, onShelve }: ShelveDialogP
         </Stack>
       </form>
     </Modal>
+  );
+}
+
+/** When the shelved alarm will be back. */
+function Return({ minutes }: { minutes: number }) {
+  const now = useNow();
+  return (
+    <div className="muted">
+      Comes back by itself at <span className="num">{formatTime(now + minutes * 60_000, now)}</span> ({zoneName()}), if it is
+      still active.
+    </div>
   );
 }

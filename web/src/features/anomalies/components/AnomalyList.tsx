@@ -3,7 +3,8 @@ import { Link } from "@tanstack/react-router";
 import type { Anomaly } from "@/api/types";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
-import { formatDuration, formatTime, formatValue, sentence } from "@/ui/format";
+import { IconDown } from "@/ui/icons";
+import { formatCount, formatDuration, formatTime, prose, sentence, signalName } from "@/ui/format";
 import { useMarkAnomaly } from "../api/anomalies";
 import classes from "./AnomalyList.module.css";
 
@@ -13,6 +14,15 @@ const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
   { status: "false_positive", label: "False alarm" },
   { status: "open", label: "Open again" },
 ];
+/** How each built-in detector found it; others go by their own name. */
+const METHODS: Record<string, string> = {
+  limits: "Limit check",
+  rate_of_change: "Rate of change",
+  flatline: "Flatline check",
+  robust_z: "Compared with its own past (robust z)",
+  edge: "Found at the edge",
+};
+const methodOf = (detector: string): string => METHODS[detector] ?? sentence(detector);
 const AROUND_MS = 5 * 60_000;
 
 /** What the detectors found on one machine, newest first, each one click from its place on the chart. */
@@ -28,10 +38,13 @@ export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomal
             <li key={a.id} className={classes.row}>
               <StateMark name={a.severity} />
               <div className={classes.what}>
-                <div>{a.reason}</div>
-                <div className="muted num">
-                  {a.detector}, score {a.anomaly_score.toFixed(2)}, {formatValue(a.value)}
-                  {a.expected_value === null ? "" : ` where ${formatValue(a.expected_value)} was expected`}
+                <div>
+                  <strong>{signalName(a.sensor_id.slice(a.sensor_id.lastIndexOf(".") + 1))}</strong> {prose(a.reason)}
+                </div>
+                <div className="muted">
+                  {methodOf(a.detector)}, score {a.anomaly_score.toFixed(2)} of 1
+                  {a.count > 1 ? `, ${formatCount(a.count)} readings` : ""}
+                  {a.note ? `; note: ${a.note}` : ""}
                 </div>
               </div>
               <div className={`${classes.time} num`}>
@@ -46,7 +59,7 @@ export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomal
               </div>
               <Menu position="bottom-end">
                 <Menu.Target>
-                  <Button variant="default" loading={mark.isPending && mark.variables.id === a.id}>
+                  <Button variant="default" className={classes.status} rightSection={<IconDown size={13} />} loading={mark.isPending && mark.variables.id === a.id}>
                     {sentence(a.status)}
                   </Button>
                 </Menu.Target>

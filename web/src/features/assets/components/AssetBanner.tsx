@@ -2,13 +2,19 @@ import type { ReactNode } from "react";
 import type { AssetDetail } from "@/api/types";
 import { StateMark, toneOf } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatDuration, formatTime, secondsSince } from "@/ui/format";
+import { formatDuration, formatTime, prose, secondsSince, zoneName } from "@/ui/format";
 import classes from "./AssetBanner.module.css";
+
+interface NextAction {
+  action: string;
+  /** RFC 3339; null when it has been acknowledged. */
+  due: string | null;
+}
 
 interface BannerProps {
   asset: AssetDetail;
   /** What the most urgent alarm advises; null when there is none. */
-  nextAction: { title: string; action: string; responseMinutes: number } | null;
+  nextAction: NextAction | null;
   children?: ReactNode;
 }
 
@@ -23,7 +29,7 @@ export function AssetBanner({ asset, nextAction, children }: BannerProps) {
           <StateMark name={asset.condition} strong />
         </div>
         <p className={classes.reason}>
-          {asset.reason}
+          {prose(asset.reason)}
           {asset.since ? (
             <span className="muted num">
               {" "}
@@ -34,9 +40,7 @@ export function AssetBanner({ asset, nextAction, children }: BannerProps) {
         {nextAction?.action ? (
           <p className={classes.action}>
             <strong>Next:</strong> {nextAction.action}{" "}
-            <span className="muted">
-              ({nextAction.title}; respond within {formatDuration(nextAction.responseMinutes * 60)})
-            </span>
+            <Due at={nextAction.due} />
           </p>
         ) : null}
       </div>
@@ -44,10 +48,24 @@ export function AssetBanner({ asset, nextAction, children }: BannerProps) {
         <Fact name="State">{asset.running === null ? "–" : asset.running ? "Running" : "Stopped"}</Fact>
         <Fact name="Unacknowledged">{asset.unacknowledged}</Fact>
         <Fact name="Open anomalies">{asset.open_anomalies}</Fact>
-        <Fact name="Last reading">{formatTime(asset.last_reading_at, now)}</Fact>
+        <Fact name="Last reading">
+          {formatTime(asset.last_reading_at, now)} <span className={classes.zone}>{zoneName()}</span>
+        </Fact>
       </dl>
       {children}
     </header>
+  );
+}
+
+/** Until when somebody has to have taken the alarm on. */
+function Due({ at }: { at: string | null }) {
+  const now = useNow();
+  const late = secondsSince(at, now);
+  if (late === null) return null;
+  return (
+    <span className={late > 0 ? `c-high ${classes.late}` : "muted"}>
+      {late > 0 ? `Overdue by ${formatDuration(late)}: respond now` : `Respond by ${formatTime(at, now)} (in ${formatDuration(-late)})`}
+    </span>
   );
 }
 

@@ -2,7 +2,8 @@ import { Table } from "@mantine/core";
 import type { AssetDetail, SignalInfo } from "@/api/types";
 import { Panel } from "@/ui/components/Panel";
 import { ScrollBox } from "@/ui/components/ScrollBox";
-import { formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
+import { formatLimit, formatQuantity, formatTime, formatUnit, sentence, signalName, splitUnit, zoneName } from "@/ui/format";
+import { failureMode } from "../failure-modes";
 import classes from "./AssetDetails.module.css";
 
 const LIMIT_NAMES = [
@@ -27,19 +28,22 @@ export function AssetDetails({ asset }: { asset: AssetDetail }) {
           <dd>{sentence(asset.template) || "–"}</dd>
           <dt>Status</dt>
           <dd>{sentence(asset.status)}</dd>
-          {specifications.flatMap(([key, value]) => [
-            <dt key={key}>{sentence(key)}</dt>,
-            <dd key={`${key}=`} className="num">
-              {String(value)}
-            </dd>,
-          ])}
+          {specifications.flatMap(([key, value]) => {
+            const [name, unit] = splitUnit(key);
+            return [
+              <dt key={key}>{name}</dt>,
+              <dd key={`${key}=`} className="num">
+                {typeof value === "string" ? sentence(value) : String(value)} <span className="muted">{unit}</span>
+              </dd>,
+            ];
+          })}
         </dl>
       </Panel>
-      <Panel title="Components">
+      <Panel title="Components and how they fail" actions={<span className="muted">modes after ISO 14224</span>}>
         <dl className={classes.facts}>
           {asset.components.flatMap(({ name, failure_modes }) => [
             <dt key={name}>{sentence(name)}</dt>,
-            <dd key={`${name}=`}>{failure_modes.join(", ") || "–"}</dd>,
+            <dd key={`${name}=`}>{failure_modes.map(failureMode).join(", ") || "–"}</dd>,
           ])}
         </dl>
       </Panel>
@@ -49,11 +53,9 @@ export function AssetDetails({ asset }: { asset: AssetDetail }) {
             <Table className={classes.table} verticalSpacing={6} horizontalSpacing={14}>
               <Table.Thead>
                 <Table.Tr>
-                  {["Signal", "Kind", "Source", "Address", "Rate", "Range", "Limits", "Latest", "Quality", "At"].map(
-                    (name) => (
-                      <Table.Th key={name}>{name}</Table.Th>
-                    ),
-                  )}
+                  {["Signal", "Source and address", "Rate", "Range", "Limits", "Latest", "Quality", `At (${zoneName()})`].map((name) => (
+                    <Table.Th key={name}>{name}</Table.Th>
+                  ))}
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
@@ -72,27 +74,34 @@ export function AssetDetails({ asset }: { asset: AssetDetail }) {
 function SignalRow({ signal }: { signal: SignalInfo }) {
   const limits = LIMIT_NAMES.flatMap(([key, label]) => {
     const limit = signal.limits[key];
-    return limit === null || limit === undefined ? [] : [`${label} ${limit}`];
+    return limit === null || limit === undefined ? [] : [`${label} ${formatLimit(limit)}`];
   });
   return (
     <Table.Tr>
       <Table.Td>
-        <strong>{sentence(signal.name)}</strong>
+        <strong>{signalName(signal.name)}</strong>
         <div className="muted">{signal.id}</div>
       </Table.Td>
-      <Table.Td>{sentence(signal.kind)}</Table.Td>
-      <Table.Td>{signal.source ?? "pushed"}</Table.Td>
-      <Table.Td>{signal.address ?? "–"}</Table.Td>
+      <Table.Td>
+        {signal.source ?? "pushed over HTTP"}
+        <div className="muted">{signal.address ?? ""}</div>
+      </Table.Td>
       <Table.Td className="num">{signal.rate_hz} Hz</Table.Td>
       <Table.Td className="num">
-        {signal.range_low ?? "–"} … {signal.range_high ?? "–"}
+        {range(signal)}
       </Table.Td>
       <Table.Td className="num">{limits.join(", ") || "–"}</Table.Td>
       <Table.Td className="num">
-        {formatValue(signal.latest?.value)} {formatUnit(signal.unit)}
+        {formatQuantity(signal.latest?.value, signal.unit)} {formatUnit(signal.unit)}
       </Table.Td>
-      <Table.Td>{signal.latest?.quality_name ?? "no data"}</Table.Td>
+      <Table.Td>{sentence(signal.latest?.quality_name ?? "no data")}</Table.Td>
       <Table.Td className="num">{formatTime(signal.latest?.time)}</Table.Td>
     </Table.Tr>
   );
+}
+
+function range({ range_low, range_high, unit }: SignalInfo): string {
+  if (range_low === null && range_high === null) return "–";
+  const end = (value: number | null): string => (value === null ? "" : formatLimit(value));
+  return `${end(range_low)} … ${end(range_high)} ${formatUnit(unit)}`;
 }

@@ -6,7 +6,7 @@ import type { AssetSummary } from "@/api/types";
 import { Empty } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatDuration } from "@/ui/format";
+import { formatDuration, words } from "@/ui/format";
 import { IconSearch } from "@/ui/icons";
 import { useSparklines } from "../api/assets";
 import { countConditions, filterAssets, groupByArea, isAbnormal } from "../order";
@@ -65,9 +65,15 @@ export function Worklist({ assets, checkedAt, search }: WorklistProps) {
         />
         <div className={classes.counts}>
           {countConditions(assets).map(([name, n]) => (
-            <span key={name} className={classes.count}>
+            <button
+              key={name}
+              type="button"
+              className={classes.count}
+              aria-pressed={search.q === words(name)}
+              onClick={() => set({ q: search.q === words(name) ? undefined : words(name) })}
+            >
               <span className="num">{n}</span> <StateMark name={name} />
-            </span>
+            </button>
           ))}
         </div>
       </div>
@@ -108,9 +114,8 @@ function Heads() {
       <span>Why</span>
       <span className={classes.right}>Leading signal</span>
       <span>Last 15 min</span>
-      <span>Since</span>
+      <span>For</span>
       <span>Alarms</span>
-      <span>State</span>
     </div>
   );
 }

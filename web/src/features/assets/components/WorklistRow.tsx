@@ -5,7 +5,8 @@ import type { AssetSummary, SignalSeries } from "@/api/types";
 import { Sparkline } from "@/charts/Sparkline";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatDuration, formatUnit, formatValue, secondsSince, sentence } from "@/ui/format";
+import { formatDuration, formatQuantity, formatUnit, prose, secondsSince, signalName } from "@/ui/format";
+import { isAbnormal } from "../order";
 import classes from "./Worklist.module.css";
 
 interface RowProps {
@@ -22,7 +23,7 @@ export const WorklistRow = memo(function WorklistRow({ asset, spark }: RowProps)
         params={{ id: asset.id }}
         className={classes.row}
         data-worklist-row
-        data-abnormal={asset.condition === "critical" || asset.condition === "alarm" || undefined}
+        data-calm={!isAbnormal(asset) || undefined}
         data-condition={asset.condition}
       >
         <span className={classes.condition}>
@@ -30,9 +31,9 @@ export const WorklistRow = memo(function WorklistRow({ asset, spark }: RowProps)
         </span>
         <span className={classes.machine}>
           <span className={classes.name}>{asset.name}</span>
-          <span className={classes.path}>{asset.path.slice(1).join(" / ")}</span>
+          <span className={classes.path}>{[asset.path.slice(1).join(" / "), runningWord(asset.running)].filter(Boolean).join(" · ")}</span>
         </span>
-        <span className={classes.reason}>{asset.reason}</span>
+        <span className={classes.reason}>{prose(asset.reason)}</span>
         <Headline asset={asset} />
         <span className={classes.spark}>{spark ? <Sparkline time={spark.time_ms} value={spark.value} /> : null}</span>
         <Since at={asset.since} />
@@ -42,21 +43,20 @@ export const WorklistRow = memo(function WorklistRow({ asset, spark }: RowProps)
           ) : null}
           {asset.shelved ? <span className="muted">{asset.shelved} shelved</span> : null}
         </span>
-        <span className={classes.running}>{runningWord(asset.running)}</span>
       </Link>
     </li>
   );
 });
 
 function runningWord(running: boolean | null): string {
-  if (running === null) return "–";
-  return running ? "Running" : "Stopped";
+  if (running === null) return "";
+  return running ? "running" : "stopped";
 }
 
 function Since({ at }: { at: string | null }) {
   const now = useNow(5_000);
   const age = secondsSince(at, now);
-  return <span className={`${classes.since} num`}>{age === null ? "–" : formatDuration(Math.max(age, 0))}</span>;
+  return <span className={`${classes.since} num`}>{age === null ? "" : formatDuration(Math.max(age, 0))}</span>;
 }
 
 function Headline({ asset }: { asset: AssetSummary }) {
@@ -67,9 +67,15 @@ function Headline({ asset }: { asset: AssetSummary }) {
   return (
     <span className={classes.headline}>
       <span className={`${classes.value} num`}>
-        {value === null ? "bad data" : formatValue(value)} <span className={classes.unit}>{formatUnit(headline.unit)}</span>
+        {value === null ? (
+          <span className="c-stale">bad data</span>
+        ) : (
+          <>
+            {formatQuantity(value, headline.unit)} <span className={classes.unit}>{formatUnit(headline.unit)}</span>
+          </>
+        )}
       </span>
-      <span className={classes.signal}>{sentence(headline.name)}</span>
+      <span className={classes.signal}>{signalName(headline.name)}</span>
     </span>
   );
 }

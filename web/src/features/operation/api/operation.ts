@@ -1,6 +1,7 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answerOf, client } from "@/api/client";
-import type { FaultRequest } from "@/api/types";
+import { problemOf } from "@/api/problem";
+import type { FaultRequest, Readiness } from "@/api/types";
 
 export const sourcesQuery = queryOptions({
   queryKey: ["sources"],
@@ -12,6 +13,16 @@ export const systemQuery = queryOptions({
   queryKey: ["system"],
   queryFn: ({ signal }) => answerOf(client.GET("/api/v1/system", { signal })),
   refetchInterval: 3_000,
+});
+
+/** A site that is not ready answers 503, and says which check fails in the same words. */
+export const readinessQuery = queryOptions({
+  queryKey: ["readiness"],
+  queryFn: async ({ signal }): Promise<Readiness> => {
+    const { data, error, response } = await client.GET("/readyz", { signal });
+    return data ?? (response.status === 503 ? (error as Readiness) : Promise.reject(problemOf(error, response.status)));
+  },
+  refetchInterval: 5_000,
 });
 
 export const simulationQuery = queryOptions({

@@ -4,7 +4,7 @@ import { Empty, Panel } from "@/ui/components/Panel";
 import { ScrollBox } from "@/ui/components/ScrollBox";
 import { StateMark } from "@/ui/components/StateMark";
 import { useNow } from "@/ui/clock";
-import { formatCount, formatDuration, formatValue, sentence } from "@/ui/format";
+import { formatCount, formatDuration, sentence } from "@/ui/format";
 import classes from "./Operation.module.css";
 
 const MARKS: Record<string, string> = {
@@ -29,8 +29,8 @@ export function SourcesTable({ sources, readAt }: SourcesTableProps) {
       {sources.length === 0 ? (
         <Empty title="No source is configured">Name one in the plant file, or push readings over HTTP.</Empty>
       ) : (
-        <ScrollBox label="Sources" minWidth={720}>
-          <Table verticalSpacing={7} horizontalSpacing={14} fz={13}>
+        <ScrollBox label="Sources" minWidth={0}>
+          <Table verticalSpacing={7} horizontalSpacing={14} fz={13} className={classes.sources}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Source</Table.Th>
@@ -67,22 +67,22 @@ function SourceRow({ source, readAt }: { source: Source; readAt: number }) {
           {sentence(source.state)}
         </span>
       </Table.Td>
-      <Table.Td className="num" ta="right">
+      <Table.Td className="num" ta="right" data-label="Last reading">
         <Silence seconds={source.seconds_since_last} readAt={readAt} />
       </Table.Td>
-      <Table.Td className="num" ta="right">
-        {formatValue(source.rate)} /s
+      <Table.Td className="num" ta="right" data-label="Rate">
+        {source.rate.toFixed(1)} /s
       </Table.Td>
-      <Table.Td className="num" ta="right">
+      <Table.Td className="num" ta="right" data-label="Readings">
         {formatCount(source.readings)}
       </Table.Td>
-      <Table.Td className="num" ta="right">
+      <Table.Td className="num" ta="right" data-label="Rejected">
         {formatCount(source.rejected)}
       </Table.Td>
-      <Table.Td className="num" ta="right">
+      <Table.Td className="num" ta="right" data-label="Reconnects">
         {formatCount(source.reconnects)}
       </Table.Td>
-      <Table.Td className={classes.error}>{source.last_error || <span className="muted">none</span>}</Table.Td>
+      <Table.Td className={classes.error} data-label="Last error" data-none={!source.last_error || undefined}>{source.last_error || <span className="muted">none</span>}</Table.Td>
     </Table.Tr>
   );
 }

@@ -1,11 +1,15 @@
 import type { ReactNode } from "react";
-import type { System } from "@/api/types";
+import type { Readiness, System } from "@/api/types";
 import { Panel } from "@/ui/components/Panel";
-import { formatBytes, formatCount, formatDuration, formatValue } from "@/ui/format";
+import { StateMark } from "@/ui/components/StateMark";
+import { formatBytes, formatCount, formatDuration, sentence } from "@/ui/format";
 import classes from "./Operation.module.css";
 
+const CHECKS: Record<string, string> = { log: "Queue on disk", catalog: "Catalog", line: "Scoring and alarms" };
+const DATABASES: Record<string, string> = { sqlite: "SQLite", postgresql: "PostgreSQL" };
+
 /** What the process is doing, in figures. */
-export function SystemFigures({ system }: { system: System }) {
+export function SystemFigures({ system, readiness }: { system: System; readiness: Readiness | undefined }) {
   const { queue, historian } = system;
   const full = queue.capacity_bytes ? (queue.bytes / queue.capacity_bytes) * 100 : 0;
   const each = historian.readings ? historian.bytes / historian.readings : null;
@@ -13,35 +17,55 @@ export function SystemFigures({ system }: { system: System }) {
     <Panel title="Platform" actions={<span className="muted num">Forewarn {system.version}</span>}>
       <dl className={classes.figures}>
         <Figure name="Readings per second" note={`${formatCount(system.readings_total)} in total`}>
-          {formatValue(system.rate)}
+          {system.rate.toFixed(1)}
         </Figure>
-        <Figure name="Queue, batches behind" note={`${formatCount(queue.batches)} kept, ${formatBytes(queue.bytes)}, ${full.toFixed(1)}% full`}>
-          {formatCount(queue.behind)}
+        <Figure name="Queue on disk" note={`batches, ${formatBytes(queue.bytes)}, ${full.toFixed(1)} % of its room`}>
+          {formatCount(queue.batches)}
         </Figure>
         <Figure
           name="Historian"
-          note={`${formatCount(historian.readings)} readings${each === null ? "" : `, ${each.toFixed(2)} bytes each`}`}
+          note={`${formatCount(historian.readings)} readings${each === null ? "" : ` at ${each.toFixed(2)} bytes`}`}
         >
           {formatBytes(historian.bytes)}
         </Figure>
-        <Figure name="Segments" note={`${formatCount(historian.rollup_files)} rollup files`}>
+        <Figure name="Historian files" note={`and ${formatCount(historian.rollup_files)} of 1-minute and 1-hour means`}>
           {formatCount(historian.segments)}
         </Figure>
-        <Figure name="Not yet in a segment" note="readings, safe in the log">
+        <Figure name="Waiting for a file" note="readings, safe in the queue">
           {formatCount(historian.tail_readings)}
         </Figure>
-        <Figure name="Disk free" note={`catalog on ${system.database}`}>
+        <Figure name="Disk free" note={`catalog in ${DATABASES[system.database] ?? system.database}`}>
           {formatBytes(system.disk_free_bytes)}
         </Figure>
-        <Figure name="Memory" note="resident">
+        <Figure name="Memory" note="held by this process">
           {formatBytes(system.resident_bytes)}
         </Figure>
         <Figure name="Up" note="since the last start">
           {formatDuration(Math.round(system.uptime_s))}
         </Figure>
       </dl>
+      {readiness ? <Checks checks={readiness.checks} /> : null}
     </Panel>
   );
+}
+
+/** Whether each part the readings need is up, in the server's own words. */
+function Checks({ checks }: Pick<Readiness, "checks">) {
+  return (
+    <ul className={classes.checks} aria-label="Checks">
+      {checks.map(({ name, ok, detail }) => (
+        <li key={name}>
+          <StateMark name={ok ? "normal" : "critical"} compact />
+          <strong>{CHECKS[name] ?? sentence(name)}</strong> <span className="muted num">{sized(detail)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Byte counts in a check's words as people read them. */
+function sized(detail: string): string {
+  return detail.replace(/(\d+) of (\d+) bytes/, (_, used: string, all: string) => `${formatBytes(+used)} of ${formatBytes(+all)}`);
 }
 
 function Figure({ name, note, children }: { name: string; note: string; children: ReactNode }) {

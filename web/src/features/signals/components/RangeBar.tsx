@@ -57,9 +57,10 @@ export function RangeBar({ choice, range, table, loading, signals, window, onSea
         component="a"
         href={exportUrl(signals, window.from, window.to)}
         download
+        title="All readings of this window as a Parquet file"
         leftSection={<IconDownload size={14} />}
       >
-        Export<span className={classes.wide}> Parquet</span>
+        Export
       </Button>
     </div>
   );

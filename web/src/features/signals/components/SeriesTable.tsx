@@ -3,7 +3,7 @@ import type { SignalInfo } from "@/api/types";
 import type { Trace } from "@/charts/trace";
 import { ScrollBox } from "@/ui/components/ScrollBox";
 import { useNow } from "@/ui/clock";
-import { formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
+import { formatQuantity, formatTime, formatUnit, signalName, zoneName } from "@/ui/format";
 import { bucketRows } from "../buckets";
 
 interface SeriesTableProps {
@@ -30,15 +30,15 @@ export function SeriesTable({ signals, traces, windowOf }: SeriesTableProps) {
     ROWS,
   );
   return (
-    <ScrollBox label="Readings as a table" minWidth={Math.max(300, 110 + shown.length * 110)}>
-      <Table verticalSpacing={4} horizontalSpacing={14} fz={13} stickyHeader>
+    <ScrollBox label="Readings as a table" minWidth={Math.max(300, 90 + shown.length * 94)}>
+      <Table verticalSpacing={4} horizontalSpacing={10} fz={13} stickyHeader>
         <Table.Caption>Mean of good readings from each time on; “bad” marks spans with bad or missing data.</Table.Caption>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th>From</Table.Th>
+            <Table.Th>From <span className="muted">{zoneName(to)}</span></Table.Th>
             {shown.map(({ signal }) => (
               <Table.Th key={signal.id} ta="right">
-                {sentence(signal.name)} <span className="muted">{formatUnit(signal.unit)}</span>
+                {signalName(signal.name)} <span className="muted">{formatUnit(signal.unit)}</span>
               </Table.Th>
             ))}
           </Table.Tr>
@@ -52,7 +52,7 @@ export function SeriesTable({ signals, traces, windowOf }: SeriesTableProps) {
               {row.cells.map((cell, i) => (
                 <Table.Td key={shown[i]?.signal.id} className="num" ta="right">
                   {cell.bad ? <span className="muted">bad </span> : null}
-                  {formatValue(cell.mean)}
+                  {formatQuantity(cell.mean, shown[i]?.signal.unit ?? "")}
                 </Table.Td>
               ))}
             </Table.Tr>

@@ -3,7 +3,7 @@ import { useLatest } from "@/api/latest";
 import type { SignalInfo } from "@/api/types";
 import type { Mark } from "@/charts/overlays";
 import { type CursorReading, TimeChart } from "@/charts/time-chart";
-import { formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
+import { formatQuantity, formatTime, formatUnit, prose, signalName } from "@/ui/format";
 import type { Trend } from "../use-trend";
 import { judgeValue } from "../judge-value";
 import classes from "./SignalChart.module.css";
@@ -14,8 +14,12 @@ interface SignalChartProps {
   marks: readonly Mark[];
 }
 
-const HEIGHT = 138;
-const SILENT_READINGS = 5;
+const HEIGHT = 112;
+/**
+ * When the server calls a signal silent. A shorter silence is no gap: many sources report a value only when it changes.
+ */
+const SILENT_READINGS = 10;
+const SILENT_MS = 30_000;
 
 /** One signal: its value now in large figures, and its course beside it. */
 export function SignalChart({ signal, trend, marks }: SignalChartProps) {
@@ -31,8 +35,8 @@ export function SignalChart({ signal, trend, marks }: SignalChartProps) {
       limits: signal.limits,
       group,
       height: HEIGHT,
-      gapMs: () => Math.max((SILENT_READINGS * 1000) / Math.max(signal.rate_hz, 0.001), feed.thinnedMs * 6),
-      onCursor: (reading) => showReading(readout.current, reading, formatUnit(signal.unit)),
+      gapMs: () => Math.max(SILENT_MS, (SILENT_READINGS * 1000) / Math.max(signal.rate_hz, 0.001), feed.thinnedMs * 6),
+      onCursor: (reading) => showReading(readout.current, reading, signal.unit),
     });
     chartOf.set(signal.id, chart);
     const stop = watch(root.current, chart);
@@ -47,10 +51,10 @@ export function SignalChart({ signal, trend, marks }: SignalChartProps) {
   useEffect(() => chartOf.get(signal.id)?.setMarks(marks), [chartOf, signal.id, marks]);
 
   return (
-    <article className={classes.row} aria-label={sentence(signal.name)} data-signal={signal.id}>
+    <article className={classes.row} aria-label={signalName(signal.name)} data-signal={signal.id}>
       <LatestValue signal={signal} />
       <div className={classes.plot}>
-        <div ref={root} role="img" aria-label={`${sentence(signal.name)} over time; the table holds the same numbers`} />
+        <div ref={root} role="img" aria-label={`${signalName(signal.name)} over time; the table holds the same numbers`} />
         <div ref={readout} className={`${classes.readout} num`} aria-hidden="true" />
       </div>
     </article>
@@ -65,15 +69,15 @@ function LatestValue({ signal }: { signal: SignalInfo }) {
   const { word, tone } = judgeValue(value, quality, signal.limits);
   return (
     <div className={classes.latest}>
-      <h3 className={classes.name}>{sentence(signal.name)}</h3>
+      <h3 className={classes.name}>{signalName(signal.name)}</h3>
       <div className={classes.value}>
-        <span className={`${classes.figure} num`}>{formatValue(value)}</span>
+        <span className={`${classes.figure} num`}>{formatQuantity(value, signal.unit)}</span>
         <span className={classes.unit}>{formatUnit(signal.unit)}</span>
       </div>
       <div className={`${classes.state} c-${tone}`} data-quiet={tone === "quiet" || undefined}>
-        {word}
+        {word} <span className={`${classes.at} num`}>{formatTime(at)}</span>
       </div>
-      <div className={`${classes.at} num`}>{formatTime(at)}</div>
+      {signal.learning ? <div className={classes.learning}>Learning what is usual</div> : null}
     </div>
   );
 }
@@ -82,8 +86,8 @@ function showReading(node: HTMLElement | null, reading: CursorReading | null, un
   if (!node) return;
   node.hidden = reading === null;
   if (!reading) return;
-  const value = reading.value === null ? "bad data" : `${formatValue(reading.value)} ${unit}`;
-  node.textContent = `${formatTime(reading.timeMs)}  ${value}${reading.mark ? `  ▼ ${reading.mark.label}` : ""}`;
+  const value = reading.value === null ? "bad data" : `${formatQuantity(reading.value, unit)} ${formatUnit(unit)}`;
+  node.textContent = `${formatTime(reading.timeMs)}  ${value}${reading.mark ? `  ▼ ${prose(reading.mark.label)}` : ""}`;
 }
 
 /** Keep the chart's size, visibility and colours in step with the page. */

@@ -1,6 +1,6 @@
 import { Button, Checkbox, Popover, Stack } from "@mantine/core";
 import type { SignalInfo } from "@/api/types";
-import { formatUnit, sentence } from "@/ui/format";
+import { formatUnit, signalName } from "@/ui/format";
 
 interface SignalPickerProps {
   signals: readonly SignalInfo[];
@@ -25,7 +25,7 @@ export function SignalPicker({ signals, picked, onPick }: SignalPickerProps) {
         <Checkbox.Group value={[...shown]} onChange={change} label="Signals shown">
           <Stack gap={8} mt={8}>
             {signals.map((s) => (
-              <Checkbox key={s.id} value={s.id} label={`${sentence(s.name)} (${formatUnit(s.unit)})`} size="sm" />
+              <Checkbox key={s.id} value={s.id} label={`${signalName(s.name)} (${formatUnit(s.unit)})`} size="sm" />
             ))}
           </Stack>
         </Checkbox.Group>

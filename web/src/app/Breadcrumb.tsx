@@ -1,0 +1,35 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useMatchRoute } from "@tanstack/react-router";
+import { assetsQuery } from "@/features/assets/api/assets";
+import { commonPath } from "@/features/assets/order";
+import classes from "./Shell.module.css";
+
+const NAMES = { "/": "Worklist", "/alarms": "Alarms", "/admin": "Admin" } as const;
+
+/** Enterprise / site / area / line / machine (ISA-95); above the machines, what all of them have in common. */
+export function Breadcrumb() {
+  const { data } = useQuery(assetsQuery);
+  const matchRoute = useMatchRoute();
+  const asset = matchRoute({ to: "/assets/$id" });
+  const found = asset ? data?.assets.find((a) => a.id === asset.id) : undefined;
+  const steps = found ? found.path : commonPath(data?.assets ?? []);
+  const page = (Object.keys(NAMES) as (keyof typeof NAMES)[]).find((to) => matchRoute({ to }));
+  const here = asset ? (found?.name ?? asset.id) : page ? NAMES[page] : "No such page";
+  return (
+    <nav className={classes.crumbs} aria-label="Place in the plant">
+      <title>{`${here} · Forewarn`}</title>
+      <ol>
+        {steps.map((step, i) => (
+          <li key={`${i}${step}`} className={classes.step}>
+            <Link to="/" search={i ? { q: steps.slice(1, i + 1).join(" ") } : {}}>
+              {step}
+            </Link>
+          </li>
+        ))}
+        <li aria-current="page" className={classes.here}>
+          {here}
+        </li>
+      </ol>
+    </nav>
+  );
+}
