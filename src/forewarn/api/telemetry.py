@@ -10,7 +10,9 @@ import numpy as np
 import orjson
 import structlog
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from forewarn.api.alarm_actions import no_readings
 from forewarn.api.body import read_body
@@ -25,7 +27,19 @@ from forewarn.contracts.batch_log import Appended
 from forewarn.domain.findings import Finding
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
 
-router = APIRouter(tags=["ingest"], responses=ERROR_RESPONSES)
+
+class IngestRoute(APIRoute):
+    """Calls the endpoint with nothing in between: FastAPI's own way there costs as much as decoding the body."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await super().handle(scope, receive, send)
+            return
+        response: Response = await self.endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+router = APIRouter(tags=["ingest"], responses=ERROR_RESPONSES, route_class=IngestRoute)
 _log = structlog.get_logger("forewarn.api")
 _MAX_LISTED: Final = 1_000
 _NEXT_SYNC_MS: Final = 60_000

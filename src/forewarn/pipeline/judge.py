@@ -282,13 +282,15 @@ class JudgeStage:
         self, changes: Sequence[Change], offset: int, holdings: Sequence[tuple[int, Holding]] = ()
     ) -> list[AlarmEvent]:
         """Write, then believe what was written: the store may refuse a change, and memory may not differ from it."""
-        changed = self._alarms.change_all(changes, self.name, offset) if changes else []
+        if not changes:
+            self._values.hold(holdings)
+            return []
+        changed = self._alarms.change_all(changes, self.name, offset)
         standing = {self._key(alarm.rule): alarm.status.active for alarm, _ in changed}
         self._findings.settle(standing)
         rules = self._values.rules
         self._values.hold((i, _as_stored(h, standing.get(self._key(rules[i])))) for i, h in holdings)
-        for index, rule in enumerate(self._silence.rules):
-            self._silence.active[index] = standing.get(self._key(rule), self._silence.active[index])
+        self._silence.settle(standing)
         return [event for _, events in changed for event in events]
 
 

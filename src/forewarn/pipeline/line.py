@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 import structlog
@@ -63,8 +62,10 @@ def coalesce(batches: Sequence[ReadingBatch]) -> ReadingBatch:
 class Line:
     """Walks the log through `stages`, each from its own offset, at least once and in order.
 
-    offsets: where each stage stands; asked once at the start, then once a second for what may be trimmed, so
-    a stage whose durability lags (the historian) holds the log back by answering what is on disk.
+    offsets: where each stage stands; asked once at the start. Once a second, and when the line stops, it is told
+    where they stand by now and asked what may be trimmed, so a stage whose durability lags (the historian) holds
+    the log back by answering what is on disk. A stage that was handed carriages after what was last told gets them
+    again after a crash.
     max_readings: most readings in a carriage. idle_s: carriages start at least this far apart unless they are
     full, so that many small batches cost one walk.
 
@@ -90,6 +91,7 @@ class Line:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._at: dict[str, int] = {}
+        self._told: dict[str, int] = {}
         self._ticked_at = 0.0
         self._health = LineHealth(False, 0, 0, "", None, None, 0, {})
 
@@ -98,6 +100,7 @@ class Line:
         log's end: the log is not the one it has read from."""
         last = self._log.depth().last_offset
         self._at = {stage.name: self._offsets.get(stage.name) for stage in self._stages}
+        self._told = dict(self._at)
         for name, at in self._at.items():
             if at > last:
                 raise ConfigurationError(
@@ -178,10 +181,7 @@ class Line:
         return True
 
     def _arrive(self, offset: int, stages: Sequence[Stage]) -> None:
-        # The last stage first: after a crash in between, a stage never lacks what an earlier one found.
-        for stage in reversed(stages):
-            if not self._patiently(partial(self._offsets.set, stage.name, offset), stage.name):
-                return
+        for stage in stages:
             self._at[stage.name] = offset
         self._health = replace(
             self._health,
@@ -217,7 +217,12 @@ class Line:
         self._release()
 
     def _release(self) -> None:
-        """Tell the log what no stage will ask for again."""
+        """Keep where the stages stand, and tell the log what no stage will ask for again."""
+        # The last stage first: after a crash in between, a stage never lacks what an earlier one found.
+        for stage in reversed(self._stages):
+            if self._told.get(stage.name) != (at := self._at[stage.name]):
+                self._offsets.set(stage.name, at)
+                self._told[stage.name] = at
         durable = min(self._offsets.get(stage.name) for stage in self._stages)
         self._log.commit(CONSUMER, min(durable, self._low()))
 

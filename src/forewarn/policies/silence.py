@@ -1,6 +1,6 @@
 """Which SILENT rules hold, by the time readings arrived here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,7 @@ class SilenceWatch:
     def __init__(self, rules: Sequence[AlarmRule], active: Sequence[bool], table: SignalTable) -> None:
         self.rules = tuple(rules)
         self.active = np.array(active, np.bool_).reshape(len(rules))
+        self._place = {(r.asset_id, r.rule_id): i for i, r in enumerate(self.rules)}
         names = sorted({s.asset_id for s in table.signals if s} | {r.asset_id for r in rules})
         number = {name: i for i, name in enumerate(names)}
         self._asset_of = np.array([number[s.asset_id] if s else len(names) for s in table.signals], np.intp)
@@ -58,6 +59,12 @@ class SilenceWatch:
         active = np.zeros(size, np.bool_)
         active[self._signal[self.active]] = True
         return active
+
+    def settle(self, standing: Mapping[tuple[str, str], bool]) -> None:
+        """Believe the store: (asset, rule) -> active."""
+        for key, active in standing.items():
+            if (place := self._place.get(key)) is not None:
+                self.active[place] = active
 
     @property
     def paced(self) -> NDArray[np.intp]:
