@@ -107,3 +107,12 @@ def test_within_a_condition_the_unseen_and_the_newest_lead() -> None:
         standing("oldest", Priority.LOW, 0, 1),
     ]
     assert rank(order[::-1]) == order
+
+
+def test_what_is_over_comes_after_what_lasts() -> None:
+    over = replace(HEALTHY, asset_id="over", alarms=[alarm(Priority.HIGH, AlarmState.RETURNED, NOW - 2)])
+    odd = replace(HEALTHY, asset_id="odd", episodes=[episode(0.9)])
+    advised = replace(HEALTHY, asset_id="advised", alarms=[alarm(Priority.ADVISORY, AlarmState.UNACKNOWLEDGED)])
+    ranked = rank([stand(facts, NOW) for facts in (over, odd, advised)])
+    assert {s.condition for s in ranked} == {AssetCondition.ADVISORY}
+    assert [s.asset_id for s in ranked] == ["advised", "odd", "over"]

@@ -78,11 +78,13 @@ def stand(facts: AssetFacts, now: int) -> Standing:
 
 
 def rank(standings: Sequence[Standing]) -> list[Standing]:
-    """Most urgent first: condition, then priority, then what nobody has seen, then the newest."""
+    """Most urgent first: condition, then what lasts before what is over, then priority, then what nobody has seen, then
+    the newest."""
     return sorted(
         standings,
         key=lambda s: (
             _CONDITIONS.index(s.condition),
+            s.priority is not None and not s.active_alarms,  # its alarm has returned
             -_PRIORITIES.index(s.priority) if s.priority else 1,
             -s.unacknowledged,
             -(s.since or 0),
