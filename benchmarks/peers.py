@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +102,7 @@ class Question:
     ours: Callable[[str], str]
     theirs: Callable[[str], str]
     ids: list[str]
-    rows: Callable[[dict[str, object]], int]
+    rows: Callable[[dict[str, Any]], int]
 
 
 def ingest(forewarn: Forewarn, influx: Influx, load: Load) -> tuple[float, float]:
@@ -124,25 +125,23 @@ def questions(ids: list[str], fleet: Load, history: Load) -> list[Question]:
         window = f"start={to_rfc3339(start_s * 1_000_000)}&end={to_rfc3339(end_s * 1_000_000)}"
         return window, f"time >= {start_s}s AND time < {end_s}s"
 
-    def minutes(label: str, asked: list[str], start_s: int, end_s: int) -> Question:
+    def series(
+        label: str, asked: list[str], start_s: int, end_s: int, aggregation: str, select: str, grouped: str
+    ) -> Question:
         ours, theirs = span(start_s, end_s)
         return Question(
             label,
-            lambda i: f"/api/v1/sensors/{i}/timeseries?{ours}&aggregation=1m",
-            lambda i: f"SELECT {statistics} FROM r WHERE s='{i}' AND {theirs} GROUP BY time(1m)",
+            lambda i: f"/api/v1/sensors/{i}/timeseries?{ours}&aggregation={aggregation}",
+            lambda i: f"SELECT {select} FROM r WHERE s='{i}' AND {theirs}{grouped}",
             asked,
-            lambda told: len(told["data"]),  # type: ignore[arg-type]
+            lambda told: len(told["data"]),
         )
 
+    def minutes(label: str, asked: list[str], start_s: int, end_s: int) -> Question:
+        return series(label, asked, start_s, end_s, "1m", statistics, " GROUP BY time(1m)")
+
     def readings(label: str, asked: list[str], start_s: int, end_s: int) -> Question:
-        ours, theirs = span(start_s, end_s)
-        return Question(
-            label,
-            lambda i: f"/api/v1/sensors/{i}/timeseries?{ours}&aggregation=raw",
-            lambda i: f"SELECT v FROM r WHERE s='{i}' AND {theirs}",
-            asked,
-            lambda told: len(told["data"]),  # type: ignore[arg-type]
-        )
+        return series(label, asked, start_s, end_s, "raw", "v", "")
 
     until = history.end_s
     span_s = fleet.end_s - fleet.start_s
@@ -152,7 +151,7 @@ def questions(ids: list[str], fleet: Load, history: Load) -> list[Question]:
             lambda i: f"/api/v1/assets/{i.partition('.')[0]}",
             lambda i: f"SELECT last(v) FROM r WHERE s =~ /^{i.partition('.')[0]}\\./ GROUP BY s",
             ids,
-            lambda told: len(told["signals"]),  # type: ignore[arg-type]
+            lambda told: len(told["signals"]),
         ),
         minutes(f"{span_s} s of one of 10,000, minutes", ids, fleet.start_s, fleet.end_s),
         readings(f"{span_s} s of one of 10,000, readings", ids, fleet.start_s, fleet.end_s),

@@ -131,7 +131,9 @@ def open_parts(directory: Path, **settings: object) -> Iterator[ApiParts]:
             RecordStage.name: WatermarkOffsets(historian),
             PublishStage.name: VolatileOffsets(log.depth().last_offset),
         }
-        line = Line(log, [RecordStage(historian, log), PublishStage(feed)], RoutedOffsets(catalog.offsets, routes))
+        line = Line(
+            log, [RecordStage(historian, log.depth), PublishStage(feed)], RoutedOffsets(catalog.offsets, routes)
+        )
         line.start()
         closing.callback(line.stop)
         parts = ApiParts(

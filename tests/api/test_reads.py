@@ -2,6 +2,7 @@
 
 import io
 import time
+from typing import Any
 
 import httpx
 import numpy as np
@@ -17,10 +18,10 @@ NOW_MS = int(time.time() * 1000)
 START_MS = NOW_MS - 600_000
 
 
-def get(site: Site, path: str, **query: object) -> dict[str, object]:
+def get(site: Site, path: str, **query: object) -> dict[str, Any]:
     answer = site.client.get(path, params={k: v for k, v in query.items() if v is not None})  # type: ignore[misc]
     assert answer.status_code == 200, answer.text
-    found: dict[str, object] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
 
 
@@ -55,14 +56,14 @@ def test_series_keeps_the_spike_and_shows_the_gap(site: Site) -> None:
 
 def test_short_series_is_untouched(site: Site) -> None:
     answer = get(site, "/api/v1/series", signals="p2.s0", start=START_MS, end=START_MS + 1_000)
-    one = answer["series"][0]  # type: ignore[index]
+    one = answer["series"][0]
     assert (len(one["time_ms"]), one["downsampled"]) == (10, False)
 
 
 def test_long_series_comes_from_extremes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forewarn.api.series._MOST_RAW", 1_000)
     start = START_MS - 7_200_000
-    one = get(site, "/api/v1/series", signals="p2.s0", start=start, end=NOW_MS, points=50)["series"][0]  # type: ignore[index]
+    one = get(site, "/api/v1/series", signals="p2.s0", start=start, end=NOW_MS, points=50)["series"][0]
     assert 99.0 in one["value"]
     assert (one["total"], one["downsampled"]) == (6_000, True)
 
@@ -117,7 +118,7 @@ def test_timeseries_as_the_specification_has_it(site: Site) -> None:
     }
     raw = get(site, "/api/v1/sensors/p2.s9/timeseries", start=start, end="2026-01-02", aggregation="raw")
     assert raw["data_points"] == 5
-    assert raw["data"][-1] == {  # type: ignore[index]
+    assert raw["data"][-1] == {
         "timestamp": "2026-01-01T00:01:30Z",
         "value": None,
         "quality": 0x8000_0000,
@@ -145,8 +146,8 @@ def test_a_late_correction_shows_in_the_next_answer(site: Site) -> None:
 def _highest(site: Site, start: str, end: str) -> list[float]:
     path, span = "/api/v1/sensors/p2.s8/timeseries", {"start": start, "end": end}
     rolled, raw = (get(site, path, **span, aggregation=a)["data"] for a in ("1m", "raw"))
-    chart = get(site, "/api/v1/series", signals="p2.s8", **span)["series"][0]  # type: ignore[index]
-    return [rolled[0]["max"], max(row["value"] for row in raw), max(chart["value"])]  # type: ignore[index, union-attr]
+    chart = get(site, "/api/v1/series", signals="p2.s8", **span)["series"][0]
+    return [rolled[0]["max"], max(row["value"] for row in raw), max(chart["value"])]
 
 
 @pytest.mark.parametrize("aggregation", ["1x", "0m", "m", "-1m", "1s"])
@@ -165,7 +166,7 @@ def test_export_is_parquet(site: Site) -> None:
 
 def find_alarm(site: Site, **query: object) -> dict[str, object]:
     alarms = get(site, "/api/v1/alarms", **query)["alarms"]
-    return {a["id"]: a for a in alarms}  # type: ignore[index, attr-defined]
+    return {a["id"]: a for a in alarms}
 
 
 def act(site: Site, action: str, *ids: str, **more: object) -> list[tuple[bool, str]]:
@@ -184,7 +185,7 @@ def test_the_life_of_an_alarm(site: Site) -> None:
     assert find_alarm(site) == {}
     site.parts.alarms.change(("p1", "vib-high"), raising(7.1))
     alarm = find_alarm(site)["p1/vib-high"]
-    assert (alarm["state"], alarm["value"], alarm["unit"], alarm["asset_name"]) == (  # type: ignore[index]
+    assert (alarm["state"], alarm["value"], alarm["unit"], alarm["asset_name"]) == (
         *("unacknowledged", 7.1, "mm/s"),
         "Pump one",
     )
@@ -197,11 +198,11 @@ def test_the_life_of_an_alarm(site: Site) -> None:
     assert act(site, "unshelve", "p1/vib-high", comment="back") == [(True, "unacknowledged")]
     assert act(site, "comment", "p1/vib-high", comment="seen on site") == [(True, "unacknowledged")]
     events = get(site, "/api/v1/alarms/journal", id="p1/vib-high")["events"]
-    assert [e["kind"] for e in events] == [  # type: ignore[attr-defined]
+    assert [e["kind"] for e in events] == [
         *("commented", "unshelved", "shelved", "acknowledged"),
         "raised",
     ]
-    assert get(site, "/api/v1/alarms")["counts"]["unacknowledged"] == 1  # type: ignore[index]
+    assert get(site, "/api/v1/alarms")["counts"]["unacknowledged"] == 1
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_anomalies_and_their_lifecycle(site: Site) -> None:
     page = get(site, "/api/v1/anomalies", asset_id="p1", limit=3)
     rest = get(site, "/api/v1/anomalies", asset_id="p1", limit=3, cursor=page["next_cursor"])
     assert (len(page["anomalies"]), len(rest["anomalies"]), rest["next_cursor"]) == (3, 2, None)  # type: ignore[arg-type]
-    first = page["anomalies"][0]  # type: ignore[index]
+    first = page["anomalies"][0]
     assert (first["deviation"], first["anomaly_score"], first["status"]) == (pytest.approx(7.1), 0.9, "open")
     url = f"/api/v1/anomalies/{first['id']}"
     assert site.client.patch(url, json={"status": "false_positive", "note": "test"}).json()["note"] == "test"
@@ -252,7 +253,7 @@ def test_anomalies_and_their_lifecycle(site: Site) -> None:
 def test_the_worklist_ranks_by_condition(site: Site) -> None:
     site.parts.alarms.change(("p1", "temp-high"), raising(95.0))
     assets = get(site, "/api/v1/assets")["assets"]
-    by_id = {a["id"]: a for a in assets}  # type: ignore[index, attr-defined]
+    by_id = {a["id"]: a for a in assets}
     assert next(iter(by_id)) == "p1"
     p1 = by_id["p1"]
     assert (p1["condition"], p1["reason"]) == ("critical", "Too hot (and 1 more)")
@@ -263,8 +264,8 @@ def test_the_worklist_ranks_by_condition(site: Site) -> None:
 
 def test_one_asset_with_its_signals(site: Site) -> None:
     asset = get(site, "/api/v1/assets/p1")
-    assert [s["id"] for s in asset["signals"]] == ["p1.vibration", "p1.temperature", "p1.speed"]  # type: ignore[attr-defined]
-    assert asset["signals"][0]["limits"]["high"] == 4.5  # type: ignore[index]
-    assert asset["signals"][2]["latest"]["quality_name"] == "good"  # type: ignore[index]
+    assert [s["id"] for s in asset["signals"]] == ["p1.vibration", "p1.temperature", "p1.speed"]
+    assert asset["signals"][0]["limits"]["high"] == 4.5
+    assert asset["signals"][2]["latest"]["quality_name"] == "good"
     assert asset["components"] == [{"name": "bearing", "failure_modes": ["VIB"]}]
     assert site.client.get("/api/v1/assets/none").status_code == 404

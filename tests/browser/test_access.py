@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 PAGES = {
     "worklist": "/",
@@ -16,7 +16,7 @@ PAGES = {
     "alarms": "/alarms",
     "admin": "/admin",
 }
-SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 360, "height": 740}}
+SIZES: dict[str, ViewportSize] = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 360, "height": 740}}
 RUN_AXE = """async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}))
   .violations.map(v => `${v.id}: ` +
     v.nodes.slice(0, 3).map(n => n.target + ' ' + n.any.map(a => a.message)).join(' | '))"""
@@ -31,7 +31,7 @@ def settle(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_axe_and_width(browser: Browser, base_url: str, machine: str, axe_source: str, size: str, scheme: Any) -> None:
-    context = browser.new_context(base_url=base_url, viewport=SIZES[size], color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(base_url=base_url, viewport=SIZES[size], color_scheme=scheme)
     page = context.new_page()
     found: dict[str, object] = {}
     for name, address in PAGES.items():

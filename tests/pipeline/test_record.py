@@ -1,11 +1,13 @@
 """Record and publish hand on exactly what they are given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
 from forewarn.contracts.batch_log import LogDepth
+from forewarn.contracts.historian import Historian
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.findings import Finding
@@ -40,14 +42,13 @@ class Feed:
         self.told.append((offset, rows))
 
 
-class Depth:
-    """A log that holds so many bytes of 100."""
+def holding(held: int) -> Callable[[], LogDepth]:
+    """The depth of a log that holds so many bytes of 100."""
+    return lambda: LogDepth(1, held, 100, 1, {})
 
-    def __init__(self, held: int) -> None:
-        self.held = held
 
-    def depth(self) -> LogDepth:
-        return LogDepth(1, self.held, 100, 1, {})
+def stage_of(store: Store, held: int = 10) -> RecordStage:
+    return RecordStage(cast(Historian, store), holding(held))
 
 
 def carriage(rows: Sequence[tuple[int, int, float]]) -> Carriage:
@@ -57,7 +58,7 @@ def carriage(rows: Sequence[tuple[int, int, float]]) -> Carriage:
 
 def test_the_historian_gets_the_batches_with_their_offsets_empty_ones_too() -> None:
     store = Store()
-    stage = RecordStage(store, Depth(10))  # type: ignore[arg-type]
+    stage = stage_of(store)
     for given in (carriage([(1, 1, 1.0)]), carriage([])):
         assert stage.handle(given) is given
     assert [(offset, len(batch)) for offset, batch in store.taken] == [(5, 1), (5, 0)]
@@ -67,12 +68,12 @@ def test_the_historian_gets_the_batches_with_their_offsets_empty_ones_too() -> N
 @pytest.mark.parametrize(("held", "flushed"), [(49, 0), (51, 1)])
 def test_a_half_full_log_makes_the_historian_write(held: int, flushed: int) -> None:
     store = Store()
-    assert RecordStage(store, Depth(held)).tick(0) is None  # type: ignore[arg-type]
+    assert stage_of(store, held).tick(0) is None
     assert store.flushed == flushed
 
 
 def test_the_record_stage_stands_where_the_historian_is_durable() -> None:
-    offsets = WatermarkOffsets(Store())  # type: ignore[arg-type]
+    offsets = WatermarkOffsets(cast(Historian, Store()))
     offsets.set("record", 9)
     assert offsets.get("record") == 4
 

@@ -72,12 +72,13 @@ class BatchAnswer(BaseModel):
     verdicts_omitted: int
 
 
+_TIMESTAMP: Final = {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}
 _READING: Final = {
     "type": "object",
     "required": ["sensor_id", "timestamp"],
     "properties": {
         "sensor_id": {"type": "string"},
-        "timestamp": {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]},
+        "timestamp": _TIMESTAMP,
         "value": {"type": ["number", "null"]},
         "quality": {"anyOf": [{"type": "string", "enum": ["good", "uncertain", "bad"]}, {"type": "integer"}]},
     },
@@ -87,7 +88,7 @@ _ANOMALY: Final = {
     "required": ["sensor_id", "timestamp", "value", "anomaly_score"],
     "properties": {
         "sensor_id": {"type": "string"},
-        "timestamp": _READING["properties"]["timestamp"],  # type: ignore[index]
+        "timestamp": _TIMESTAMP,
         "value": {"type": "number"},
         "anomaly_score": {"type": "number", "minimum": 0, "maximum": 1},
         "reason": {"type": "string"},

@@ -198,7 +198,7 @@ def _line(
     judged = catalog.offsets.get("judge")
     judge = JudgeStage(catalog.alarms, plant, now_us, judged, monotonic_us)
     judge.warm(historian, now_us(), _unjudged(log, judged))
-    stages: list[Stage] = [RecordStage(historian, log), score, judge, PublishStage(feed)]
+    stages: list[Stage] = [RecordStage(historian, log.depth), score, judge, PublishStage(feed)]
     # Each stage's place is kept where its effects are: with the segments, in the catalog, nowhere.
     routes: dict[str, StageOffsets] = {
         "record": WatermarkOffsets(historian),

@@ -1,8 +1,9 @@
 """The stage that gives readings to the historian."""
 
+from collections.abc import Callable
 from typing import Final
 
-from forewarn.contracts.batch_log import BatchLog
+from forewarn.contracts.batch_log import LogDepth
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.stage import Carriage
 
@@ -17,9 +18,10 @@ class RecordStage:
 
     name = "record"
 
-    def __init__(self, historian: Historian, log: BatchLog) -> None:
+    def __init__(self, historian: Historian, depth: Callable[[], LogDepth]) -> None:
+        """depth: how full the log is."""
         self._historian = historian
-        self._log = log
+        self._depth = depth
 
     def handle(self, carriage: Carriage) -> Carriage:
         self._historian.append(carriage.batches)
@@ -27,7 +29,7 @@ class RecordStage:
 
     def tick(self, now_us: int) -> Carriage | None:
         """Nothing to carry on."""
-        depth = self._log.depth()
+        depth = self._depth()
         if depth.bytes > _PRESSED * depth.capacity_bytes:
             self._historian.flush()
         return None
