@@ -2,18 +2,21 @@
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.api import telemetry_json
+from forewarn.api import telemetry_columns, telemetry_json
 from forewarn.api.arrow_bound import decompressed_size
 from forewarn.api.body import decompress
 from forewarn.api.problems import BodyTooLarge
 from forewarn.api.telemetry_arrow import ArrowDecoder
 from forewarn.api.telemetry_batch import Telemetry
+from forewarn.api.telemetry_columns import JsonDecoder
 from forewarn.domain.assets import Signal
 from forewarn.domain.errors import InvalidInput
 from forewarn.domain.signal_table import SignalTable
@@ -65,6 +68,122 @@ def test_every_reading_gets_a_row(readings: list[object]) -> None:
     decoded = telemetry_json.decode(body, TABLE)
     assert len(decoded.batch) == len(readings)
     assert columns(decoded) == columns(telemetry_json.decode_tolerant(body, TABLE))
+
+
+PLAIN = {
+    "sensor_id": ['"s1"', '"s2"', '"s5"'],
+    "timestamp": ["1700000000000", "1700000000001", "0", "-5", "99999999999999", "1700000000000.25"],
+    "value": ["1", "-2.5", "0", "-0", "0.1", "1e-05", "-1.5E+3", "123456789.12345678", "null", "9007199254740993"],
+    "quality": ['"good"', '"bad"', '"uncertain"', "0", "2147483648"],
+}
+ODD = {
+    "sensor_id": ['"s9"', '"s1,"', '"s1]"', '"\\u0073\\u0031"', "1", '"é"', '""', '"s1\x01"'],
+    "timestamp": ['"2026-01-01T00:00:00Z"', '"x"', "true", "1e400", "01", "123456789012345678901", '""'],
+    "value": [
+        "01",
+        ".5",
+        "5.",
+        "1.e3",
+        "inf",
+        "NaN",
+        "-",
+        "--1",
+        "+1",
+        "1e999",
+        '"3"',
+        "true",
+        "[1]",
+        "{}",
+        "",
+        "nul",
+        "1 2",
+    ],
+    "quality": ['"Good"', '"goo"', "-1", "4294967296", "null", '"good" ', "01", "1.0"],
+}
+SPACING = [(",", ":", ""), (", ", ": ", ""), (",\n    ", ": ", "\n  "), (" ,", " :", " ")]
+ENVELOPES = [
+    b'{"gateway_id":"g","sequence":7,"readings":[%s]}',
+    b'{"readings": [%s], "gateway_id": "g"}',
+    b'{"gateway_id":"g","readings":[%s],"anomalies":[{"readings":[]}]}',
+    b'{"gateway_id":"g","anomalies":[{"readings":[%s]}],"readings":[]}',
+    b'{"gateway_id":"g","readings":[%s],"readings":[]}',
+    b'{"gateway_id":"g","note":"\\"readings\\":[","readings":[%s]}',
+    b'{"gateway_id":1,"readings":[%s]}',
+    b'{"gateway_id":"g","readings":[%s',
+]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> bytes:
+    """A body as a serialiser writes it, with a constant column here and there, and seldom something odd in it."""
+    names = draw(st.permutations(list(PLAIN)))[: draw(st.sampled_from([4, 4, 3]))]
+    comma, colon, pad = draw(st.sampled_from(SPACING))
+    constant = {name: draw(st.sampled_from([None, *PLAIN[name]])) for name in names}
+    n = draw(st.integers(1, 30))
+    rows = [[constant[name] or draw(st.sampled_from(PLAIN[name])) for name in names] for _ in range(n)]
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        at = draw(st.integers(0, len(names) - 1))
+        rows[draw(st.integers(0, n - 1))][at] = draw(st.sampled_from(ODD[names[at]]))
+    written = [
+        "{" + pad + comma.join(f'"{name}"{colon}{token}' for name, token in zip(names, row, strict=True)) + pad + "}"
+        for row in rows
+    ]
+    body = draw(st.sampled_from(ENVELOPES)) % comma.join(written).encode()
+    if draw(st.integers(0, 4)) == 0:
+        at = draw(st.integers(0, len(body) - 1))
+        body = (
+            body[:at]
+            + draw(st.sampled_from([b"", b" ", b",", b'"', b"}", b"]", b"\xff", b"0", b"\\"]))
+            + body[at + 1 :]
+        )
+    return body
+
+
+def said(decode: Callable[[bytes, SignalTable], Telemetry], body: bytes) -> object:
+    try:
+        decoded = decode(body, TABLE)
+    except InvalidInput as refused:
+        return str(refused)
+    return columns(decoded), decoded.anomalies, decoded.batch.gateway
+
+
+REMEMBERING = JsonDecoder()
+
+
+@given(alike())
+@settings(max_examples=1_500, deadline=None)
+def test_columns_say_what_structs_say(body: bytes) -> None:
+    general = said(telemetry_json.decode, body)
+    assert said(JsonDecoder().decode, body) == general
+    # What it remembers of earlier bodies changes nothing.
+    assert said(REMEMBERING.decode, body) == general
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("quality", [None, "good", 0x8000_0000])
+def test_a_plain_body_needs_no_struct(
+    separators: tuple[str, str], quality: str | int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry_columns, "decode", None)
+    readings = [{"sensor_id": f"s{i % 5 + 1}", "timestamp": 1_700_000_000_000 + i, "value": i / 7} for i in range(300)]
+    given = [r if quality is None else {**r, "quality": quality} for r in readings]
+    body = json.dumps({"gateway_id": "g", "readings": given}, separators=separators).encode()
+    decoder = JsonDecoder()
+    for _ in range(2):
+        batch = decoder.decode(body, TABLE).batch
+        assert batch.value.tolist() == [i / 7 for i in range(300)]
+        assert batch.time.tolist() == [(1_700_000_000_000 + i) * 1_000 for i in range(300)]
+        assert batch.signal.tolist() == [i % 5 + 1 for i in range(300)]
+
+
+def test_ids_longer_than_a_window_are_found() -> None:
+    names = ["m" * 60 + str(k) for k in range(1, 20)] + ["short"]
+    table = SignalTable.of([Signal(name, "a", name, "pressure", "bar", key=k) for k, name in enumerate(names, 1)])
+    decoder = JsonDecoder()
+    for order in (names, names[::-1], names):
+        readings = [{"sensor_id": name, "timestamp": 1, "value": 1.0} for name in order]
+        body = json.dumps({"gateway_id": "g", "readings": readings}).encode()
+        assert decoder.decode(body, table).batch.signal.tolist() == [table.key_of[name] for name in order]
 
 
 @given(st.binary(max_size=200) | anything.map(lambda v: json.dumps(v).encode()))

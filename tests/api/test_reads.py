@@ -2,6 +2,7 @@
 
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,14 +13,14 @@ import pytest
 from forewarn.contracts.alarm_store import Transition
 from forewarn.domain.findings import Finding, Severity
 from forewarn.policies import alarm_lifecycle
-from tests.api.site import Site
+from tests.api.site import Site, open_parts, serving
 
 NOW_MS = int(time.time() * 1000)
 START_MS = NOW_MS - 600_000
 
 
 def get(site: Site, path: str, **query: object) -> dict[str, Any]:
-    answer = site.client.get(path, params={k: v for k, v in query.items() if v is not None})  # type: ignore[misc]
+    answer = site.client.get(path, params={k: v for k, v in query.items() if v is not None})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -43,7 +44,7 @@ def history(site: Site) -> None:
 
 def test_series_keeps_the_spike_and_shows_the_gap(site: Site) -> None:
     answer = get(site, "/api/v1/series", signals="p2.s0,p2.s1", start=START_MS, end=NOW_MS, points=200)
-    one, empty = answer["series"]  # type: ignore[misc]
+    one, empty = answer["series"]
     assert empty == {"signal_id": "p2.s1", "time_ms": [], "value": [], "bad": [], "total": 0, "downsampled": False}
     assert (one["total"], one["downsampled"]) == (6_000, True)
     assert len(one["time_ms"]) <= 201
@@ -98,7 +99,7 @@ def test_timeseries_as_the_specification_has_it(site: Site) -> None:
         *("p2.s9", "bar", "1m"),
         2,
     )
-    first, second = answer["data"]  # type: ignore[misc]
+    first, second = answer["data"]
     assert first == {
         "timestamp": start,
         "avg": 1.5,
@@ -239,7 +240,7 @@ def test_anomalies_and_their_lifecycle(site: Site) -> None:
     site.parts.anomalies.upsert([finding("p1.vibration", NOW_MS - k * 1_000, True) for k in range(5)])
     page = get(site, "/api/v1/anomalies", asset_id="p1", limit=3)
     rest = get(site, "/api/v1/anomalies", asset_id="p1", limit=3, cursor=page["next_cursor"])
-    assert (len(page["anomalies"]), len(rest["anomalies"]), rest["next_cursor"]) == (3, 2, None)  # type: ignore[arg-type]
+    assert (len(page["anomalies"]), len(rest["anomalies"]), rest["next_cursor"]) == (3, 2, None)
     first = page["anomalies"][0]
     assert (first["deviation"], first["anomaly_score"], first["status"]) == (pytest.approx(7.1), 0.9, "open")
     url = f"/api/v1/anomalies/{first['id']}"
@@ -269,3 +270,21 @@ def test_one_asset_with_its_signals(site: Site) -> None:
     assert asset["signals"][2]["latest"]["quality_name"] == "good"
     assert asset["components"] == [{"name": "bearing", "failure_modes": ["VIB"]}]
     assert site.client.get("/api/v1/assets/none").status_code == 404
+
+
+def test_series_where_retention_left_only_rollups(tmp_path: Path) -> None:
+    hour = 3_600_000
+    start = NOW_MS // hour * hour - 6 * hour
+    rows = [{"sensor_id": "p2.s0", "timestamp": start + i * 10_000, "value": float(i)} for i in range(6 * 360)]
+    rows[700]["value"] = 9_999.0
+    with open_parts(tmp_path) as parts, serving(parts) as own:
+        own.post(rows)
+        own.settle()
+        parts.historian.flush()
+        assert parts.historian.forget((start + 5 * hour) * 1_000, 0) > 0
+        one = get(own, "/api/v1/series", signals="p2.s0", start=start, end=start + 6 * hour)["series"][0]
+        assert one["total"] == 6 * 360
+        assert max(one["value"]) == 9_999.0
+        assert one["time_ms"][0] == start
+        hour_only = get(own, "/api/v1/series", signals="p2.s0", start=start, end=start + hour)["series"][0]
+        assert hour_only["total"] == 360

@@ -94,6 +94,19 @@ def test_a_batch_with_nothing_to_store_is_known_the_second_time(spool: SqliteSpo
     assert door.submit(readings(1, [(9, 10, 1.0)])).appended.result(10) == Appended(1, repeated=True)
 
 
+def test_readings_older_than_what_is_kept_are_refused_by_name(spool: SqliteSpool) -> None:
+    hour = 3_600_000_000
+    door = IntakeDoor(spool, SmallPlant(), lambda: 10 * hour + 5, keep_us=2 * hour)
+    submission = door.submit(readings(1, [(1, 8 * hour - 1, 1.0), (1, 8 * hour, 1.0), (2, -5, 2.0)]))
+    assert [REASONS[code] for code in submission.verdicts.reason] == [
+        Reason.TIME_BEYOND_RETENTION,
+        Reason.NONE,
+        Reason.TIME_NEGATIVE,
+    ]
+    submission.appended.result(10)
+    assert spool.read(0, 10)[0][1].time.tolist() == [8 * hour]
+
+
 def test_a_full_log_changes_nothing() -> None:
     log = MoodyLog()
     door = new_door(log)

@@ -27,6 +27,7 @@ from forewarn.api.instruments import Instruments
 from forewarn.api.metrics import SiteCollector
 from forewarn.api.parts import ApiParts
 from forewarn.api.telemetry_arrow import ArrowDecoder
+from forewarn.api.telemetry_columns import JsonDecoder
 from forewarn.api.trace import TraceMiddleware
 
 # Routes are tried in turn: first what is asked most.
@@ -47,6 +48,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.parts = parts
     app.state.instruments = instruments
     app.state.arrow = ArrowDecoder(parts.max_body_bytes)
+    app.state.json = JsonDecoder()
     instruments.registry.register(SiteCollector(parts, instruments))
     parts.feed.attach(parts.plant, parts.anomalies, parts.alarms)
     for noun in _NOUNS:

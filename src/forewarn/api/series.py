@@ -20,6 +20,7 @@ from forewarn.api.read_route import ReadRoute
 from forewarn.api.times import Instant, span_us, text_of
 from forewarn.contracts.historian_reads import HistorianReads
 from forewarn.domain.errors import InvalidInput, NotFound, WouldBlock
+from forewarn.domain.series import Series
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import is_bad
 from forewarn.kit.clock import HOUR, MINUTE
@@ -101,11 +102,14 @@ def _series(name: str, columns: ChartColumns | None) -> dict[str, Any]:
 def _read(
     historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, points: int
 ) -> dict[int, ChartColumns]:
+    stored = 1
     if end - start > _SURELY_RAW_US:
-        counts = historian.aggregate(keys, start, end, HOUR)
-        if int(counts.count.sum()) > _MOST_RAW:
+        stored = int(historian.aggregate(keys, start, end, HOUR).count.sum())
+        if stored > _MOST_RAW:
             return _from_extremes(historian, keys, start, end, points)
-    return _from_raw(historian, keys, start, end, points)
+    raw = historian.raw(keys, start, end)
+    # Fewer than the rollups counted: retention let go of readings and kept the rollups.
+    return _from_raw(raw, end, points) if len(raw) >= stored else _from_extremes(historian, keys, start, end, points)
 
 
 def _slices(signal: NDArray[np.int32]) -> list[tuple[int, slice]]:
@@ -115,10 +119,7 @@ def _slices(signal: NDArray[np.int32]) -> list[tuple[int, slice]]:
     return [(int(k), slice(int(a), int(b))) for k, a, b in zip(keys, first, after, strict=True)]
 
 
-def _from_raw(
-    historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, points: int
-) -> dict[int, ChartColumns]:
-    raw = historian.raw(keys, start, end)
+def _from_raw(raw: Series, end: int, points: int) -> dict[int, ChartColumns]:
     bad = is_bad(raw.quality)
     return {
         key: chart_columns(raw.time[rows], raw.value[rows], bad[rows], end, points, rows.stop - rows.start)

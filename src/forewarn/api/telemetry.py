@@ -22,7 +22,7 @@ from forewarn.api.parts import ApiParts
 from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
 from forewarn.api.telemetry_arrow import MEDIA_TYPE, ArrowDecoder
 from forewarn.api.telemetry_batch import Telemetry
-from forewarn.api.telemetry_json import decode
+from forewarn.api.telemetry_columns import JsonDecoder
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.findings import Finding
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
@@ -148,9 +148,10 @@ async def _decode(request: Request, parts: ApiParts) -> Telemetry:
         arrow: ArrowDecoder = request.app.state.arrow
         headers = request.headers
         return arrow.decode(body, headers.get("forewarn-gateway"), headers.get("forewarn-sequence"), table)
+    json: JsonDecoder = request.app.state.json
     if len(body) > _LARGE:
-        return await anyio.to_thread.run_sync(decode, body, table)
-    return decode(body, table)
+        return await anyio.to_thread.run_sync(json.decode, body, table)
+    return json.decode(body, table)
 
 
 async def submit(parts: ApiParts, meters: Instruments, telemetry: Telemetry) -> tuple[Verdicts, Appended]:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite"
     TIME_NEGATIVE = "time_negative"
     TIME_IN_FUTURE = "time_in_future"
+    TIME_BEYOND_RETENTION = "time_beyond_retention"
     TIME_MISSING = "time_missing"
     QUALITY_UNKNOWN = "quality_unknown"
     OLDER_THAN_LATEST = "older_than_latest"

@@ -14,10 +14,12 @@ from forewarn.contracts.door import Submission
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
+from forewarn.domain.signal_table import SignalTable
 from forewarn.policies.admission import FUTURE_US, Admission, LatestValues, admit
 from forewarn.policies.row_order import by_signal_and_time
 
 _SEED_READINGS = 200_000
+_HOUR_US = 3_600_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -40,13 +42,20 @@ class IntakeDoor:
     because the first may yet fail."""
 
     def __init__(
-        self, log: BatchLog, plant: PlantView, clock: Callable[[], int], *, future_us: int = FUTURE_US
+        self,
+        log: BatchLog,
+        plant: PlantView,
+        clock: Callable[[], int],
+        *,
+        future_us: int = FUTURE_US,
+        keep_us: int | None = None,
     ) -> None:
-        """clock: microseconds UTC. future_us: how far ahead of it a reading's time may lie."""
+        """clock: microseconds UTC. future_us: how far ahead of it a reading's time may lie. keep_us: how far behind
+        it readings are kept, in whole hours; None = for ever."""
         self._log = log
         self._plant = plant
         self._clock = clock
-        self._future_us = future_us
+        self._future_us, self._keep_us = future_us, keep_us
         self._lock = threading.Lock()
         self._latest = LatestValues()
         self._flights: deque[_Flight] = deque()
@@ -71,14 +80,25 @@ class IntakeDoor:
         table, now_us, content = self._plant.table, self._clock(), batch.checksum()
         with self._lock:
             self._latest.grow(table.size)
-            admission = admit(batch, reason, table, self._latest, now_us, self._future_us)
+            admission = self._admit(batch, reason, table, self._latest, now_us)
             if self._flights and len(admission.repeats):
-                admission = admit(batch, reason, table, self._durable_at(admission.repeats), now_us, self._future_us)
+                admission = self._admit(batch, reason, table, self._durable_at(admission.repeats), now_us)
             appended = self._log.append(admission.stored, content)
             flight = self._take_off(admission)
         # Outside the lock: a future that is done already calls back at once.
         appended.add_done_callback(lambda done: self._settle(flight, done))
         return Submission(admission.verdicts, appended)
+
+    def _admit(
+        self,
+        batch: ReadingBatch,
+        reason: NDArray[np.uint8] | None,
+        table: SignalTable,
+        latest: LatestValues,
+        now_us: int,
+    ) -> Admission:
+        kept_from = 0 if self._keep_us is None else (now_us - self._keep_us) // _HOUR_US * _HOUR_US
+        return admit(batch, reason, table, latest, now_us, self._future_us, kept_from)
 
     def _take_off(self, admission: Admission) -> _Flight:
         flight = _Flight(admission.newest, self._advance(admission.newest))

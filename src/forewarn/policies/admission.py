@@ -1,16 +1,17 @@
 """What becomes of each reading at the door: pure, columnar, no clock of its own.
 
-| rule, first that fits                                         | verdict   | reason             |
-|---------------------------------------------------------------|-----------|--------------------|
-| the translator already named a reason                         | rejected  | that reason        |
-| key 0 or not in the plant                                     | rejected  | unknown_signal     |
-| NaN or infinite, and the quality is not bad                   | rejected  | not_finite         |
-| time <= 0                                                     | rejected  | time_negative      |
-| time beyond now + allowance                                   | rejected  | time_in_future     |
-| a later row of the batch has the same (signal, time)          | duplicate | repeated_in_batch  |
-| same time, value and quality as the latest                    | duplicate | already_stored     |
-| same time as the latest, another value or quality             | late      | corrects_stored    |
-| older than the latest                                         | late      | older_than_latest  |
+| rule, first that fits                                         | verdict   | reason                |
+|---------------------------------------------------------------|-----------|-----------------------|
+| the translator already named a reason                         | rejected  | that reason           |
+| key 0 or not in the plant                                     | rejected  | unknown_signal        |
+| NaN or infinite, and the quality is not bad                   | rejected  | not_finite            |
+| time <= 0                                                     | rejected  | time_negative         |
+| time beyond now + allowance                                   | rejected  | time_in_future        |
+| time before what is kept (keep_raw_days)                      | rejected  | time_beyond_retention |
+| a later row of the batch has the same (signal, time)          | duplicate | repeated_in_batch     |
+| same time, value and quality as the latest                    | duplicate | already_stored        |
+| same time as the latest, another value or quality             | late      | corrects_stored       |
+| older than the latest                                         | late      | older_than_latest     |
 
 Two things are changed in what is stored, and nothing else: an infinite value of bad quality becomes NaN (the
 one way to say "no value"), and a good value outside the instrument's range gets the quality Uncertain,
@@ -92,25 +93,29 @@ def admit(
     latest: LatestValues,
     now_us: int,
     future_us: int = FUTURE_US,
+    kept_from_us: int = 0,
 ) -> Admission:
     """Judge every row; see the module's table. `latest` covers `table.size` keys and is not changed.
 
     reason: uint8[n], index into REASONS, != 0 where the translator rejected the row; or None."""
-    if len(batch) and _plainly_sound(batch, reason, table, now_us + future_us):
+    span = (max(1, kept_from_us), now_us + future_us)
+    if len(batch) and _plainly_sound(batch, reason, table, span):
         sound = _in_range(batch, table)
         if (newest := _newest_of_forward_rows(sound, latest)) is not None:
             n = len(batch)
             verdicts = Verdicts(np.zeros(n, np.uint8), np.zeros(n, np.uint8))
             return Admission(verdicts, sound, newest, np.empty(0, np.int32))
-    return _admit_with_care(batch, reason, table, latest, now_us + future_us)
+    return _admit_with_care(batch, reason, table, latest, span)
 
 
-def _plainly_sound(batch: ReadingBatch, reason: NDArray[np.uint8] | None, table: SignalTable, until: int) -> bool:
+def _plainly_sound(
+    batch: ReadingBatch, reason: NDArray[np.uint8] | None, table: SignalTable, span: tuple[int, int]
+) -> bool:
     """Whether no row is rejected. A few reductions: the way nearly every batch goes."""
     return bool(
         (reason is None or not reason.any())
-        and batch.time.min() > 0
-        and batch.time.max() <= until
+        and batch.time.min() >= span[0]
+        and batch.time.max() <= span[1]
         and batch.signal.max() < table.size
         and batch.signal.min() > 0
         and table.known[batch.signal].all()
@@ -145,9 +150,13 @@ def _newest_of_forward_rows(batch: ReadingBatch, latest: LatestValues) -> Series
 
 
 def _admit_with_care(
-    batch: ReadingBatch, reason: NDArray[np.uint8] | None, table: SignalTable, latest: LatestValues, until: int
+    batch: ReadingBatch,
+    reason: NDArray[np.uint8] | None,
+    table: SignalTable,
+    latest: LatestValues,
+    span: tuple[int, int],
 ) -> Admission:
-    why = _reject(batch, reason, table, until)
+    why = _reject(batch, reason, table, span)
     sound = why == 0
     rows = np.flatnonzero(sound)
     kept = _in_range(_without_infinities(batch.take(rows)), table)
@@ -168,10 +177,13 @@ def _admit_with_care(
     return Admission(Verdicts(verdict, why), stored, _newest(stored), kept.signal[same])
 
 
-def _reject(batch: ReadingBatch, reason: NDArray[np.uint8] | None, table: SignalTable, until: int) -> NDArray[np.uint8]:
+def _reject(
+    batch: ReadingBatch, reason: NDArray[np.uint8] | None, table: SignalTable, span: tuple[int, int]
+) -> NDArray[np.uint8]:
     """Reason code per row, 0 = sound. Written from the last rule to the first, so that the first wins."""
     why = np.zeros(len(batch), np.uint8)
-    why[batch.time > until] = _CODE[Reason.TIME_IN_FUTURE]
+    why[batch.time < span[0]] = _CODE[Reason.TIME_BEYOND_RETENTION]
+    why[batch.time > span[1]] = _CODE[Reason.TIME_IN_FUTURE]
     why[batch.time <= 0] = _CODE[Reason.TIME_NEGATIVE]
     why[~np.isfinite(batch.value) & ~is_bad(batch.quality)] = _CODE[Reason.NOT_FINITE]
     inside = (batch.signal > 0) & (batch.signal < table.size)

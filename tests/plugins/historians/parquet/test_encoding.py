@@ -35,7 +35,7 @@ def through_a_file(series: Series) -> Series:
 
 def read_back(path: Path, entry: FileEntry) -> Series:
     (plan,) = SortedFile(path, entry.bytes, entry.footer_crc).chunks(None, 1 << 20)
-    return encoding.decode(plan.read(["time", *encoding.value_columns(plan.flags)]))
+    return encoding.decode(plan.read([*encoding.time_columns(plan.flags), *encoding.value_columns(plan.flags)]))
 
 
 def assert_same_bits(found: Series, told: Series) -> None:
@@ -102,7 +102,7 @@ def test_only_the_row_groups_of_the_wanted_signals_are_read(tmp_path: Path) -> N
     (plan,) = file.chunks(np.array([2, 399, 900], np.int32), 1 << 20)
     assert plan.groups.tolist() == [0, 6]
     wanted = np.isin(told.signal, [2, 399])
-    read = encoding.decode(plan.read(["time", *encoding.value_columns(plan.flags)]))
+    read = encoding.decode(plan.read([*encoding.time_columns(plan.flags), *encoding.value_columns(plan.flags)]))
     np.testing.assert_array_equal(read.value, told.value[wanted])
     np.testing.assert_array_equal(read.signal, told.signal[wanted])
 

@@ -2,7 +2,7 @@
 
 A value is kept as `mantissa` where mantissa / POWERS[scale], a power of ten or two, is the very same float64 (scale is
 chosen per signal and file), else in `real32` where float32 is the same number, else in `real64`. Exactly one of the
-three is not null.
+three is not null. A time is `time` + `jitter` (see slots.py).
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forewarn.domain.series import Series
+from forewarn.plugins.historians.parquet import slots
 from forewarn.plugins.historians.parquet.rows import Mask, Rows
 from forewarn.plugins.historians.parquet.sorted_file import Chunk, Layout, Piece
 
@@ -30,7 +31,7 @@ _EXACT: Final = float(1 << 53)
 _INT32: Final = float((1 << 31) - 1)
 
 # One bit per column that a row group cannot be read without.
-HAS_NO_MANTISSA, HAS_REAL32, HAS_REAL64, NOT_ALL_ZERO_QUALITY = 1, 2, 4, 8
+HAS_NO_MANTISSA, HAS_REAL32, HAS_REAL64, NOT_ALL_ZERO_QUALITY, HAS_JITTER, HAS_FINE_JITTER = 1, 2, 4, 8, 16, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def layout(shape: Shape) -> Layout:
             [
                 ("signal", pa.int32()),
                 ("time", time),
+                ("jitter", pa.int32()),
                 ("scale", pa.int8()),
                 ("mantissa", mantissa),
                 ("real32", pa.float32()),
@@ -68,6 +70,7 @@ def layout(shape: Shape) -> Layout:
         encodings={
             "signal": "DELTA_BINARY_PACKED",
             "time": "DELTA_BINARY_PACKED",
+            "jitter": "BYTE_STREAM_SPLIT",
             "mantissa": "DELTA_BINARY_PACKED",
             "real32": "BYTE_STREAM_SPLIT",
             "real64": "BYTE_STREAM_SPLIT",
@@ -126,10 +129,12 @@ def encode(series: Series, count: Rows, shape: Shape | None = None) -> tuple[Pie
         real32 = value.astype(np.float32)
         small = ~fits & (real32.astype(np.float64).view(np.int64) == value.view(np.int64))
     large = ~(fits | small)
+    slot, jitter = _split(series.time, count, shape)
     table = pa.table(
         [
             pa.array(series.signal),
-            pa.array(series.time).view(TIME) if shape.fine else pa.array(series.time // 1000).view(_MILLISECONDS),
+            pa.array(slot).view(TIME if shape.fine else _MILLISECONDS),
+            pa.array(jitter),
             pa.array(np.repeat(scale, count)),
             nullable(whole, fits),
             nullable(real32, small),
@@ -139,7 +144,13 @@ def encode(series: Series, count: Rows, shape: Shape | None = None) -> tuple[Pie
         schema=layout(shape).schema,
     )
     signal = series.signal[np.cumsum(count) - count]
-    return Piece(table, signal, count, scale, (~fits, small, large, series.quality != 0)), shape
+    late = jitter != 0
+    masks = (~fits, small, large, series.quality != 0, late & (not shape.fine), late & shape.fine)
+    return Piece(table, signal, count, scale, masks), shape
+
+
+def _split(time: Rows, count: Rows, shape: Shape) -> tuple[Rows, NDArray[np.int32]]:
+    return slots.split(time, count, 1000) if shape.fine else slots.split(time // 1000, count, 1)
 
 
 def decode(chunk: Chunk) -> Series:
@@ -149,6 +160,9 @@ def decode(chunk: Chunk) -> Series:
 
 def times(chunk: Chunk) -> Rows:
     at: Rows = chunk.column("time")
+    if chunk.flags & (HAS_JITTER | HAS_FINE_JITTER):
+        jitter: Rows = chunk.column("jitter").astype(np.int64)
+        return at + jitter * (1 if chunk.flags & HAS_FINE_JITTER else 1000)
     return at
 
 
@@ -170,6 +184,11 @@ def values(chunk: Chunk) -> NDArray[np.float64]:
             present = chunk.present(name)
             value[present] = chunk.column(name)[present]
     return value
+
+
+def time_columns(flags: int) -> list[str]:
+    """Columns without which `times` cannot answer."""
+    return ["time", "jitter"] if flags & (HAS_JITTER | HAS_FINE_JITTER) else ["time"]
 
 
 def value_columns(flags: int) -> list[str]:

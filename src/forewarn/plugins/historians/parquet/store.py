@@ -14,7 +14,7 @@ from forewarn.domain.errors import WouldBlock
 from forewarn.domain.series import Series
 from forewarn.domain.status import is_good
 from forewarn.plugins.historians.parquet import rollup, statistics
-from forewarn.plugins.historians.parquet.encoding import decode, qualities, value_columns, values
+from forewarn.plugins.historians.parquet.encoding import decode, qualities, time_columns, value_columns, values
 from forewarn.plugins.historians.parquet.manifest import FileEntry, Inventory, Kind
 from forewarn.plugins.historians.parquet.row_groups import GroupCache
 from forewarn.plugins.historians.parquet.rows import Keys, join, last_wins, take
@@ -203,7 +203,7 @@ def _may_hold(entry: FileEntry, signals: Keys | None, start: int, end: int) -> b
 
 
 def _cut(plan: ChunkPlan, start: int, end: int) -> Series:
-    series = decode(plan.read(["time", *value_columns(plan.flags)]))
+    series = decode(plan.read([*time_columns(plan.flags), *value_columns(plan.flags)]))
     inside = (series.time >= start) & (series.time < end)
     return series if inside.all() else take(series, inside)
 
