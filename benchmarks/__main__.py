@@ -16,6 +16,7 @@ ALL = (
     "http_ingest",
     "live_latency",
     "page",
+    "guard",
 )
 
 

@@ -8,6 +8,7 @@ Run: python -m benchmarks.http_ingest [--json] [--arrow] [--quick] [--url http:/
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,10 +27,10 @@ def peak_rss(process: psutil.Process, over: threading.Event, seen: list[int]) ->
         seen.append(process.memory_info().rss)
 
 
-def listen(url: str, over: threading.Event, heard: list[int]) -> None:
+def listen(url: str, signed: dict[str, str], over: threading.Event, heard: list[int]) -> None:
     """Count the readings that the live feed tells of the first asset."""
-    asset = httpx.get(f"{url}/api/v1/assets").json()["assets"][0]["id"]
-    with httpx.stream("GET", f"{url}/api/v1/live", params={"asset_id": asset}, timeout=30) as answer:
+    asset = httpx.get(f"{url}/api/v1/assets", headers=signed).json()["assets"][0]["id"]
+    with httpx.stream("GET", f"{url}/api/v1/live", params={"asset_id": asset}, timeout=30, headers=signed) as answer:
         for line in answer.iter_lines():
             if over.is_set():
                 return
@@ -37,10 +38,10 @@ def listen(url: str, over: threading.Event, heard: list[int]) -> None:
                 heard.append(len(json.loads(line[6:])["time_ms"]))
 
 
-def seconds_behind(url: str) -> float:
+def seconds_behind(url: str, signed: dict[str, str]) -> float:
     """Until every stage of the line has handled what was acknowledged."""
     began = time.perf_counter()
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, headers=signed) as client:
         while not any(check["detail"] == "0 batches behind" for check in client.get("/readyz").json()["checks"]):
             time.sleep(0.02)
     return time.perf_counter() - began
@@ -59,9 +60,11 @@ def load(site: Served, form: str, size: int, connections: int, seconds: float) -
         watcher = threading.Thread(target=peak_rss, args=(site.process, over, seen))
         watcher.start()
     heard: list[int] = []
-    threading.Thread(target=listen, args=(site.url, over, heard), daemon=True).start()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    behind = seconds_behind(site.url)
+    threading.Thread(target=listen, args=(site.url, site.signed, over, heard), daemon=True).start()
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "FOREWARN_KEY": site.key}
+    )
+    behind = seconds_behind(site.url, site.signed)
     over.set()
     if watcher is not None:
         watcher.join()

@@ -10,6 +10,7 @@ comes from another process. Two listeners: one of the probe's signal, one of eve
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.served_site import Served, served
+from benchmarks.served_site import GATEWAY, Served, served
 
 _PATH = "/api/v1/telemetry/batch"
 
@@ -26,7 +27,8 @@ _PATH = "/api/v1/telemetry/batch"
 async def listen(site: Served, query: str, signal: str, sent: dict[int, float], took: list[float]) -> None:
     """Note for each of the probe's readings how long it was under way."""
     reader, writer = await asyncio.open_connection(site.host, site.port, limit=1 << 26)
-    writer.write(f"GET /api/v1/live{query} HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+    signed = f"Authorization: Bearer {site.key}"
+    writer.write(f"GET /api/v1/live{query} HTTP/1.1\r\nHost: {site.host}\r\n{signed}\r\n\r\n".encode())
     try:
         while True:
             line = await reader.readline()
@@ -47,9 +49,10 @@ async def probe(site: Served, signal: str, seconds: float, sent: dict[int, float
     while time.perf_counter() < until:
         at = int(time.time() * 1000)
         reading = {"sensor_id": signal, "timestamp": at, "value": 1.0}
-        body = json.dumps({"gateway_id": "latency-probe", "readings": [reading]}).encode()
+        body = json.dumps({"gateway_id": f"{GATEWAY}/latency-probe", "readings": [reading]}).encode()
         sent[at] = time.perf_counter()
         head = f"POST {_PATH} HTTP/1.1\r\nHost: {site.host}\r\nContent-Type: application/json\r\n"
+        head += f"Authorization: Bearer {site.key}\r\n"
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0]))
@@ -65,7 +68,9 @@ async def measure(site: Served, rate: int, seconds: float) -> None:
     command = [sys.executable, str(Path(__file__).parent / "load_client.py"), "--host", site.host]
     command += ["--port", str(site.port), "--signals", str(load_file), "--rate", str(rate), "--connections", "2"]
     command += ["--size", str(min(1_000, max(10, rate // 20))), "--seconds", str(seconds + 2)]
-    load = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    load = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, env={**os.environ, "FOREWARN_KEY": site.key}
+    )
     await asyncio.sleep(1.5)
     for title, query in (("one signal", f"?signals={signal}"), ("everything", "")):
         sent: dict[int, float] = {}

@@ -1,8 +1,12 @@
-"""A load client in a process of its own: keep-alive connections, prebuilt bodies with the times patched in."""
+"""A load client in a process of its own: keep-alive connections, prebuilt bodies with the times patched in.
+
+FOREWARN_KEY: the key of a machine named `bench`.
+"""
 
 import argparse
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 from typing import Final
@@ -12,6 +16,10 @@ import pyarrow as pa
 
 PATH: Final = "/api/v1/telemetry/batch"
 ARROW: Final = "application/vnd.apache.arrow.stream"
+
+
+def _signed() -> dict[str, str]:
+    return {"Authorization": f"Bearer {os.environ['FOREWARN_KEY']}"}
 
 
 class JsonBodies:
@@ -38,7 +46,7 @@ class JsonBodies:
         return template.replace(b"@@@@@@@@@@@@@", b"%013d" % at_ms).replace(b"%d", b"%d" % sequence, 1)
 
     def headers(self, sequence: int) -> dict[str, str]:
-        return {}
+        return _signed()
 
 
 class ArrowBodies:
@@ -66,7 +74,7 @@ class ArrowBodies:
         return body
 
     def headers(self, sequence: int) -> dict[str, str]:
-        return {"Forewarn-Gateway": self._gateway, "Forewarn-Sequence": str(sequence)}
+        return {"Forewarn-Gateway": self._gateway, "Forewarn-Sequence": str(sequence), **_signed()}
 
 
 async def connection(
@@ -110,7 +118,7 @@ async def run(options: argparse.Namespace) -> dict[str, float]:
     until = time.perf_counter() + options.seconds
     began = time.perf_counter()
     pace_s = options.size * options.connections / options.rate if options.rate else 0.0
-    tag = f"{options.tag}{time.time_ns()}"
+    tag = f"bench/{options.tag}{time.time_ns()}"
     await asyncio.gather(
         *(
             connection(

@@ -24,7 +24,7 @@ import pyarrow.ipc as ipc
 from numpy.typing import NDArray
 
 from benchmarks.influx import Influx, influxdb
-from benchmarks.served_site import Served, served
+from benchmarks.served_site import GATEWAY, Served, served
 from forewarn.kit.clock import to_rfc3339
 
 START_S = 1_760_000_400  # a whole hour, so that both cut buckets alike
@@ -70,7 +70,8 @@ class Forewarn:
 
     def __init__(self, site: Served) -> None:
         self._http = http.client.HTTPConnection(site.host, site.port, timeout=300)
-        self._gateway, self._sequence = f"peers-{next(_GATEWAYS)}", 0
+        self._signed = site.signed
+        self._gateway, self._sequence = f"{GATEWAY}/peers-{next(_GATEWAYS)}", 0
 
     def write(self, body: bytes) -> None:
         self._sequence += 1
@@ -78,6 +79,7 @@ class Forewarn:
             "Content-Type": "application/vnd.apache.arrow.stream",
             "Forewarn-Gateway": self._gateway,
             "Forewarn-Sequence": str(self._sequence),
+            **self._signed,
         }
         self._http.request("POST", "/api/v1/telemetry/batch", body, headers)
         answer = self._http.getresponse()
@@ -86,7 +88,7 @@ class Forewarn:
             raise RuntimeError(told)
 
     def ask(self, path: str) -> bytes:
-        self._http.request("GET", path)
+        self._http.request("GET", path, headers=self._signed)
         answer = self._http.getresponse()
         told = answer.read()
         if answer.status != http.client.OK:

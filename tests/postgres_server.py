@@ -23,6 +23,8 @@ import psycopg
 import pytest
 
 _NOBODY = 65534
+# No superuser: those are not held to row-level security.
+_OWNER = "forewarn_owner"
 _FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60", "jit=off")
 _numbers = itertools.count(1)
 
@@ -43,12 +45,14 @@ class PostgresServer:
         self.port = _free_port()
         self._process = self._start()
         self._wait()
+        with self._connect() as connection:
+            connection.execute(f"CREATE ROLE {_OWNER} LOGIN".encode())
 
     def url(self) -> str:
         name = f"catalog_{next(_numbers)}"
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+            connection.execute(f"CREATE DATABASE {name} OWNER {_OWNER}".encode())
+        return f"postgresql+psycopg://{_OWNER}@127.0.0.1:{self.port}/{name}"
 
     def close(self) -> None:
         process = getattr(self, "_process", None)

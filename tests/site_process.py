@@ -1,14 +1,23 @@
 """A real site as a child process, for journeys: started, asked, killed."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+
+from forewarn.app.access import access_parts
+from forewarn.app.settings import Settings
+from forewarn.app.site_catalog import open_site_catalog
+from forewarn.domain.access import Role
+from forewarn.kit.passwords import PasswordHashing
+from tests.credentials import Bearer, Credentials
 
 
 def free_port() -> int:
@@ -29,6 +38,7 @@ class SiteProcess:
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30)
+        self._admin: Bearer | None = None
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A `forewarn` command to its end, over the same directory."""
@@ -39,7 +49,18 @@ class SiteProcess:
         done = self.run("apply", str(plant_file), "--directory", str(self.directory), "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
 
+    @contextlib.contextmanager
+    def credentials(self) -> Iterator[Credentials]:
+        """Accounts and keys, made in the site's files; a running site knows them within a second."""
+        settings = Settings(directory=self.directory)
+        with open_site_catalog(settings) as catalog:
+            yield Credentials(catalog, access_parts(settings, catalog, PasswordHashing(), demo=False).signer)
+
     def start(self, timeout_s: float = 60) -> "SiteProcess":
+        if self._admin is None:
+            with self.credentials() as credentials:
+                self._admin = self.http.auth = credentials.person("tests")
+                self._environment["FOREWARN_KEY"] = credentials.machine("replay", role=Role.PLANT_ENGINEER).token
         arguments = [*self._command, "--directory", str(self.directory), "--port", str(self.port)]
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "forewarn", *arguments]

@@ -15,7 +15,7 @@ class Event:
 
 
 class EventStream:
-    def __init__(self, url: str, query: str = "", last_event_id: str = "", receive_buffer: int = 0) -> None:
+    def __init__(self, url: str, token: str, query: str = "", last_event_id: str = "", receive_buffer: int = 0) -> None:
         where = urlsplit(url)
         self._socket = socket.socket()
         if receive_buffer:
@@ -23,6 +23,7 @@ class EventStream:
         self._socket.settimeout(15)
         self._socket.connect((where.hostname, where.port))
         head = f"GET /api/v1/live{query} HTTP/1.1\r\nHost: {where.hostname}\r\nAccept: text/event-stream\r\n"
+        head += f"Authorization: Bearer {token}\r\n"
         head += f"Last-Event-ID: {last_event_id}\r\n" if last_event_id else ""
         self._socket.sendall(head.encode() + b"\r\n")
         self._file = self._socket.makefile("rb")

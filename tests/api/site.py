@@ -5,31 +5,43 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
+from argon2 import PasswordHasher
 
+from forewarn.api.access_book import AccessBook
+from forewarn.api.access_parts import AccessParts
+from forewarn.api.access_tokens import TokenSigner
 from forewarn.api.application import create_app
 from forewarn.api.live import LiveBroadcaster
 from forewarn.api.parts import ApiParts
 from forewarn.app.plant_view import CatalogPlantView
-from forewarn.catalog import open_catalog
+from forewarn.catalog import Seal, open_catalog
 from forewarn.contracts.simulation import ActiveFault, FaultInfo, SimulationStatus
+from forewarn.domain.access import Grant
 from forewarn.domain.alarms import AlarmRule, Condition, Priority
 from forewarn.domain.assets import Asset, Component, Limits, Plant, Signal
 from forewarn.domain.errors import NotFound
 from forewarn.domain.sources import SourceState, SourceStatus
-from forewarn.kit.clock import now_us
+from forewarn.kit.clock import DAY, now_us
+from forewarn.kit.passwords import PasswordHashing
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.pipeline.line import Line, RoutedOffsets
 from forewarn.pipeline.publish import PublishStage, VolatileOffsets
 from forewarn.pipeline.record import RecordStage, WatermarkOffsets
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
 from forewarn.plugins.historians.parquet import ParquetHistorian
+from tests.credentials import Bearer, Credentials
 
+SEAL = Seal(b"0" * 32)
+# Of the least cost: what is tested is who gets in, not how long a hash takes.
+QUICK = PasswordHashing(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 PATH = ("acme", "nashik", "utilities", "cooling")
+SECOND_PATH = ("acme", "goa", "utilities", "cooling")
 DIALECT = (
     *("Motor_RPM", "Bearing_Temperature_C", "Oil_Pressure_bar", "Vibration_mm_s", "Flow_Rate_L_min"),
     *("Suction_Pressure_bar", "Discharge_Pressure_bar", "Motor_Current_A", "Casing_Temperature_C"),
@@ -38,17 +50,19 @@ DIALECT = (
 
 
 def plant_of() -> tuple[Plant, list[AlarmRule]]:
-    """Three machines: p1 with three signals and an alarm rule, p2 with 200, and the pump of the dialect."""
+    """p1 with three signals and two alarm rules, p2 with 200, the pump of the dialect, and q1 on another site."""
     assets = (
         Asset("p1", "Pump one", PATH, "centrifugal_pump", components=(Component("bearing", ("VIB",)),)),
         Asset("p2", "Pump two", PATH),
         Asset("p9", "Dialect pump", PATH, "pump_dialect"),
+        Asset("q1", "Pump far away", SECOND_PATH),
     )
     signals = (
         Signal("p1.vibration", "p1", "vibration", "vibration_velocity", "mm/s", limits=Limits(high=4.5)),
         Signal("p1.temperature", "p1", "temperature", "temperature", "degC"),
         Signal("p1.speed", "p1", "speed", "speed", "rpm", running_above=100.0),
         *(Signal(f"p2.s{i}", "p2", f"s{i}", "pressure", "bar") for i in range(200)),
+        Signal("q1.vibration", "q1", "vibration", "vibration_velocity", "mm/s"),
         *(Signal(f"p9.{name}", "p9", name, "temperature", "") for name in DIALECT),
     )
     rules = [
@@ -95,15 +109,46 @@ class TwoFaults:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """Everything that a server is made of, with somebody who may do everything."""
+
+    parts: ApiParts
+    access: AccessParts
+    credentials: Credentials
+    admin: Bearer
+    gateways: dict[str, Bearer] = field(default_factory=dict)
+
+    def but(self, **changes: Any) -> "Opened":
+        """The same with other parts."""
+        return replace(self, parts=replace(self.parts, **changes))
+
+    def gateway(self, name: str) -> Bearer:
+        """The key of the gateway of that name."""
+        if name not in self.gateways:
+            self.gateways[name] = self.credentials.machine(name)
+        return self.gateways[name]
+
+
+@dataclass(frozen=True)
 class Site:
+    """client: an admin's."""
+
     url: str
     client: httpx.Client
-    parts: ApiParts
+    opened: Opened
     server: uvicorn.Server
+
+    @property
+    def parts(self) -> ApiParts:
+        return self.opened.parts
 
     def post(self, readings: Sequence[object], gateway: str = "gw", **more: object) -> httpx.Response:
         body = {"gateway_id": gateway, "readings": list(readings), **more}
-        return self.client.post("/api/v1/telemetry/batch", json=body)
+        return self.client.post("/api/v1/telemetry/batch", json=body, auth=self.opened.gateway(gateway))
+
+    def as_person(self, name: str, *grants: Grant) -> httpx.Client:
+        """A client of somebody new."""
+        return httpx.Client(base_url=self.url, timeout=30, auth=self.opened.credentials.person(name, *grants))
 
     def settle(self) -> None:
         """Wait until the line has recorded what was acknowledged."""
@@ -117,9 +162,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def open_parts(directory: Path, **settings: object) -> Iterator[ApiParts]:
+def open_parts(directory: Path, **settings: object) -> Iterator[Opened]:
     with contextlib.ExitStack() as closing:
-        catalog = closing.enter_context(open_catalog(f"sqlite:///{directory / 'catalog.db'}"))
+        catalog = closing.enter_context(open_catalog(f"sqlite:///{directory / 'catalog.db'}", seal=SEAL))
         catalog.plant.apply(*plant_of())
         plant = CatalogPlantView(catalog.plant)
         log = SqliteSpool(directory / "log")
@@ -143,6 +188,7 @@ def open_parts(directory: Path, **settings: object) -> Iterator[ApiParts]:
             plant=plant,
             anomalies=catalog.anomalies,
             alarms=catalog.alarms,
+            audit=catalog.audit,
             sources=OneSource(),
             simulation=TwoFaults(),
             feed=feed,
@@ -152,14 +198,31 @@ def open_parts(directory: Path, **settings: object) -> Iterator[ApiParts]:
             version="1.2.3",
             directory=directory,
         )
-        yield replace(parts, **settings)  # type: ignore[arg-type]
+        signer = TokenSigner(b"1" * 32, now_us)
+        book = AccessBook(catalog.people, catalog.machines, signer, now_us)
+        access = AccessParts(
+            catalog.people,
+            catalog.machines,
+            book,
+            signer,
+            QUICK,
+            now_us,
+            demo=False,
+            secure_cookies=False,
+            session_us=DAY,
+        )
+        credentials = Credentials(catalog, signer, book.changed)
+        opened = replace(parts, **settings)  # type: ignore[arg-type]
+        yield Opened(opened, access, credentials, credentials.person("anna"))
 
 
 @contextlib.contextmanager
-def serving(parts: ApiParts) -> Iterator[Site]:
+def serving(opened: Opened) -> Iterator[Site]:
     """uvicorn on a free port, as `forewarn serve` runs it."""
     bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(parts), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        create_app(opened.parts, opened.access), log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
     thread.start()
@@ -168,10 +231,10 @@ def serving(parts: ApiParts) -> Iterator[Site]:
         time.sleep(0.005)
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
-            yield Site(url, client, parts, server)
+        with httpx.Client(base_url=url, timeout=30, auth=opened.admin) as client:
+            yield Site(url, client, opened, server)
     finally:
-        parts.feed.close()
+        opened.parts.feed.close()
         server.should_exit = True
         thread.join(20)
         bound.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.api import telemetry_columns, telemetry_json
+from forewarn.api import telemetry_columns, telemetry_json, telemetry_layout
 from forewarn.api.arrow_bound import decompressed_size
 from forewarn.api.body import decompress
 from forewarn.api.problems import BodyTooLarge
@@ -21,7 +21,9 @@ from forewarn.domain.assets import Signal
 from forewarn.domain.errors import InvalidInput
 from forewarn.domain.signal_table import SignalTable
 
-TABLE = SignalTable.of([Signal(f"s{k}", "a", f"s{k}", "pressure", "bar", key=k) for k in range(1, 6)])
+# The last two are ids that a plant file may give and that JSON writes with escapes.
+IDS = ("s1", "s2", "s3", "s4", "s5", 'a"b', "c\x01d")
+TABLE = SignalTable.of([Signal(name, "a", name, "pressure", "bar", key=k) for k, name in enumerate(IDS, 1)])
 
 numbers = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False))
 times = st.one_of(
@@ -77,8 +79,18 @@ PLAIN = {
     "quality": ['"good"', '"bad"', '"uncertain"', "0", "2147483648"],
 }
 ODD = {
-    "sensor_id": ['"s9"', '"s1,"', '"s1]"', '"\\u0073\\u0031"', "1", '"é"', '""', '"s1\x01"'],
-    "timestamp": ['"2026-01-01T00:00:00Z"', '"x"', "true", "1e400", "01", "123456789012345678901", '""'],
+    "sensor_id": ['"s9"', '"s1,"', '"s1]"', '"\\u0073\\u0031"', "1", '"é"', '""', '"s1\x01"', '"a"b"', '"c\x01d"'],
+    "timestamp": [
+        '"2026-01-01T00:00:00Z"',
+        '"x"',
+        "true",
+        "1e400",
+        "01",
+        "0x18BCFE56800",
+        "0X9",
+        "123456789012345678901",
+        '""',
+    ],
     "value": [
         "01",
         ".5",
@@ -98,7 +110,7 @@ ODD = {
         "nul",
         "1 2",
     ],
-    "quality": ['"Good"', '"goo"', "-1", "4294967296", "null", '"good" ', "01", "1.0"],
+    "quality": ['"Good"', '"goo"', "-1", "4294967296", "null", '"good" ', "01", "1.0", "0x80"],
 }
 SPACING = [(",", ":", ""), (", ", ": ", ""), (",\n    ", ": ", "\n  "), (" ,", " :", " ")]
 ENVELOPES = [
@@ -147,16 +159,34 @@ def said(decode: Callable[[bytes, SignalTable], Telemetry], body: bytes) -> obje
     return columns(decoded), decoded.anomalies, decoded.batch.gateway
 
 
-REMEMBERING = JsonDecoder()
+REMEMBERING = JsonDecoder(0)
 
 
 @given(alike())
 @settings(max_examples=1_500, deadline=None)
 def test_columns_say_what_structs_say(body: bytes) -> None:
     general = said(telemetry_json.decode, body)
-    assert said(JsonDecoder().decode, body) == general
+    assert said(JsonDecoder(0).decode, body) == general
     # What it remembers of earlier bodies changes nothing.
     assert said(REMEMBERING.decode, body) == general
+
+
+def test_a_reading_of_many_names_is_not_taken_apart() -> None:
+    fields = ",".join(f'"n{i}":1' for i in range(20_000))
+    body = f'{{"gateway_id":"g","readings":[{{{fields}}},{{{fields}}}]}}'.encode()
+    assert said(JsonDecoder(0).decode, body) == said(telemetry_json.decode, body)
+    text = telemetry_layout.text_of(body)
+    assert text is not None
+    assert telemetry_layout.cut(text) is None
+
+
+def test_the_names_of_unknown_gateways_are_not_kept() -> None:
+    decoder = JsonDecoder(0)
+    readings = [{"sensor_id": "s1", "timestamp": 1, "value": 1.0}] * 3
+    with pytest.raises(InvalidInput, match="1 to 128"):
+        decoder.decode(json.dumps({"gateway_id": "g" * 1_000, "readings": readings}).encode(), TABLE)
+    words = decoder._words_of(TABLE)
+    assert not words._guesses
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
@@ -168,7 +198,7 @@ def test_a_plain_body_needs_no_struct(
     readings = [{"sensor_id": f"s{i % 5 + 1}", "timestamp": 1_700_000_000_000 + i, "value": i / 7} for i in range(300)]
     given = [r if quality is None else {**r, "quality": quality} for r in readings]
     body = json.dumps({"gateway_id": "g", "readings": given}, separators=separators).encode()
-    decoder = JsonDecoder()
+    decoder = JsonDecoder(0)
     for _ in range(2):
         batch = decoder.decode(body, TABLE).batch
         assert batch.value.tolist() == [i / 7 for i in range(300)]
@@ -179,7 +209,7 @@ def test_a_plain_body_needs_no_struct(
 def test_ids_longer_than_a_window_are_found() -> None:
     names = ["m" * 60 + str(k) for k in range(1, 20)] + ["short"]
     table = SignalTable.of([Signal(name, "a", name, "pressure", "bar", key=k) for k, name in enumerate(names, 1)])
-    decoder = JsonDecoder()
+    decoder = JsonDecoder(0)
     for order in (names, names[::-1], names):
         readings = [{"sensor_id": name, "timestamp": 1, "value": 1.0} for name in order]
         body = json.dumps({"gateway_id": "g", "readings": readings}).encode()

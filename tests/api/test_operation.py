@@ -1,7 +1,7 @@
 """Sources, system, probes, metrics, problems, the web page and the simulation's switches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -63,7 +63,7 @@ def catalog_away() -> None:
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with open_parts(tmp_path_factory.mktemp("broken")) as parts:
         line = StoppedLine()
-        changed = replace(parts, line_health=lambda: line, catalog_alive=catalog_away, simulation=None)
+        changed = parts.but(line_health=lambda: line, catalog_alive=catalog_away, simulation=None)
         with serving(changed) as site:
             yield site
 
@@ -122,7 +122,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     (web / "index.html").write_text("<html>the page</html>")
     (web / "static" / "app-1a2b.js").write_text("let a = 1;" * 500)
     (web.parent / "secret.txt").write_text("secret")
-    with open_parts(tmp_path_factory.mktemp("paged")) as parts, serving(replace(parts, static_dir=web)) as site:
+    with open_parts(tmp_path_factory.mktemp("paged")) as parts, serving(parts.but(static_dir=web)) as site:
         yield site.client
 
 

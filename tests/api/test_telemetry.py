@@ -4,7 +4,6 @@ import gzip
 import json
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -273,10 +272,10 @@ def test_a_full_log_and_a_failed_disk(tmp_path_factory: pytest.TempPathFactory) 
     full = RefusingDoor(BatchLogFull("the log is full", retry_after_s=2.3), at_once=True)
     failed = RefusingDoor(StorageFailed("no space left"), at_once=False)
     with open_parts(tmp_path_factory.mktemp("full")) as parts:
-        with serving(replace(parts, door=full)) as site:
+        with serving(parts.but(door=full)) as site:
             answer = site.post([reading()])
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
-        with serving(replace(parts, door=failed)) as site:
+        with serving(parts.but(door=failed)) as site:
             assert site.post([reading()]).status_code == 503
 
 
@@ -300,8 +299,9 @@ def arrow_body(**columns: pa.Array) -> bytes:
 
 
 def push_arrow(site: Site, body: bytes, gateway: str = "arrow", **headers: str) -> httpx.Response:
+    key = site.opened.gateway(gateway) if gateway else site.opened.admin
     wire = {"Content-Type": "application/vnd.apache.arrow.stream", "Forewarn-Gateway": gateway, **headers}
-    return site.client.post(URL, content=body, headers=wire)
+    return site.client.post(URL, content=body, headers=wire, auth=key)
 
 
 def test_the_same_columns_as_arrow(site: Site) -> None:

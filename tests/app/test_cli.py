@@ -146,7 +146,7 @@ def test_wrong_usage_is_status_2(folder: Path, arguments: str) -> None:
         ("FOREWARN_DETECTORS", "limits", """write FOREWARN_DETECTORS='["limits"]'"""),
         ("FOREWARN_DETECTORS", '["limit"]', "there is no detector 'limit'; there are: flatline, limits"),
         ("FOREWARN_HISTORIAN", "tape", "there is no historian 'tape'; there are: parquet"),
-        ("FOREWARN_DATABASE_URL", "nonsense", "catalog address 'nonsense' is no URL"),
+        ("FOREWARN_DATABASE_URL", "nonsense", "the catalog's address (FOREWARN_DATABASE_URL) is no URL"),
         ("FOREWARN_DATABASE_URL", "sqlite:////proc/no/x.db", "the catalog's folder /proc/no cannot be made"),
     ],
 )

@@ -80,7 +80,7 @@ def test_nothing_is_skipped_when_the_door_is_full_or_hangs_up() -> None:
     door = Door([full, None, (503, {}, b"busy")])
     wire, told = recording(50_000), list[int]()
     with listening(door) as url:
-        count = Replay(url, "replay:x", waits.append).run(wire, 0, told.append)
+        count = Replay(url, "replay:x", sleep=waits.append).run(wire, 0, told.append)
     assert pa.concat_tables(door.taken).equals(wire)
     assert (count.accepted, count.rejected) == (50_000, 0)
     assert waits == [7.0, 0.5, 1.0]
@@ -94,10 +94,10 @@ def test_speed_paces_by_source_time() -> None:
     slept: list[float] = []
     door = Door([])
     with listening(door) as url:
-        Replay(url, "r", slept.append).run(recording(100), 10_000, lambda _: None)
+        Replay(url, "r", sleep=slept.append).run(recording(100), 10_000, lambda _: None)
     assert len(door.taken) == 1, "250 ms at 10,000 times are 2,500 s of source time"
     with listening(door) as url:
-        Replay(url, "r", slept.append).run(recording(4), 1, lambda _: None)
+        Replay(url, "r", sleep=slept.append).run(recording(4), 1, lambda _: None)
     assert len(door.taken) == 5
     assert slept[1] == 0.0
     assert [round(wait) for wait in slept[2:]] == [1, 2, 3], "nobody slept, so each waits from the start"
@@ -133,5 +133,5 @@ def test_an_empty_recording_sends_nothing() -> None:
     door, sleep = Door([]), pytest.fail
     refuse: Callable[[float], None] = sleep
     with listening(door) as url:
-        assert Replay(url, "r", refuse).run(recording(0), 1, lambda _: None).accepted == 0
+        assert Replay(url, "r", sleep=refuse).run(recording(0), 1, lambda _: None).accepted == 0
     assert door.taken == []

@@ -39,9 +39,9 @@ def _time_of(number: int, lane: int) -> int:
 class Sender(threading.Thread):
     """Posts numbered batches, each again until acknowledged; a reading's value is its batch number."""
 
-    def __init__(self, url: str, lane: int) -> None:
+    def __init__(self, url: str, lane: int, key: httpx.Auth) -> None:
         super().__init__(daemon=True)
-        self.url, self.lane = url, lane
+        self.url, self.lane, self.key = url, lane, key
         self.acknowledged: list[int] = []
         self.rejected = 0
         self.running, self.pending = True, False
@@ -56,7 +56,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         number = 0
-        with httpx.Client(base_url=self.url, timeout=10) as http:
+        with httpx.Client(base_url=self.url, timeout=10, auth=self.key) as http:
             # The last one is seen through too: what was sent and not answered may be stored or not.
             while self.running or self.pending:
                 self.pending = True
@@ -90,8 +90,10 @@ def _kill_under_load(tmp_path: Path, times: int) -> None:
     rng = random.Random(20261121)
     site = SiteProcess(tmp_path / "site", FOREWARN_FLUSH_INTERVAL_S="0.3", FOREWARN_LOG_LEVEL="warning")
     site.apply(_plant_file(tmp_path))
+    with site.credentials() as credentials:
+        keys = [credentials.machine(f"lane{lane}") for lane in range(3)]
     site.start()
-    senders = [Sender(site.url, lane) for lane in range(3)]
+    senders = [Sender(site.url, lane, key) for lane, key in enumerate(keys)]
     for sender in senders:
         sender.start()
     for _ in range(times):

@@ -35,10 +35,10 @@ class Authority:
         self.certificate = folder / f"{name}.ca.pem"
         self.certificate.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def sign(self, name: str, address: str = "127.0.0.1") -> Identity:
-        """A certificate for whoever listens on, or calls from, `address`."""
+    def sign(self, name: str, address: str = "127.0.0.1", days: float = 1) -> Identity:
+        """A certificate for whoever listens on, or calls from, `address`. days: how long from now it is valid."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = _builder(_named(name), self._name, key.public_key())
+        made = _builder(_named(name), self._name, key.public_key(), days)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         made = made.add_extension(_usage(signs_certificates=False), critical=True)
         host = x509.IPAddress(ipaddress.ip_address(address))
@@ -59,10 +59,13 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: float = 1
+) -> x509.CertificateBuilder:
     now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
-    return builder.serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day)
+    builder = builder.serial_number(x509.random_serial_number())
+    return builder.not_valid_before(now - 2 * day).not_valid_after(now + days * day)
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -1,5 +1,6 @@
 """Servers of other makers in processes of their own: started, killed, frozen and started again on the same port."""
 
+import json
 import os
 import shutil
 import signal
@@ -91,13 +92,18 @@ def node_peer(script: str, *arguments: str, port: int) -> Peer:
     node, npm = find_program("node"), find_program("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed (Debian: apt install nodejs npm)")
-    if not (HERE / "node_modules" / "node-opcua").is_dir():
+    if not all((HERE / "node_modules" / name).is_dir() for name in _node_packages()):
         done = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True
         )
         if done.returncode:
             pytest.fail(f"`npm ci` in {HERE} failed; the peers' packages are not installed:\n{done.stderr}")
     return Peer([node, str(HERE / script), str(port), *arguments], port, ready="READY")
+
+
+def _node_packages() -> list[str]:
+    """Those that package.json names; a checkout may hold the packages of an earlier one."""
+    return list(json.loads((HERE / "package.json").read_text())["dependencies"])
 
 
 def python_peer(script: str, *arguments: str, port: int) -> Peer:

@@ -9,6 +9,7 @@ import numpy as np
 from forewarn.api.parts import ApiParts
 from forewarn.contracts.alarm_store import Alarm, AlarmKey
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmStatus
+from forewarn.domain.audit import Deed
 from forewarn.domain.readings import ReadingBatch
 from forewarn.kit.clock import MINUTE
 from forewarn.policies import alarm_lifecycle as machine
@@ -47,9 +48,9 @@ class ActionRequest:
         return _STEPS[self.action](rule, status, self.at, self.by, self.comment)
 
 
-def take(key: AlarmKey, request: ActionRequest, parts: ApiParts) -> Alarm:
-    """Apply, and tell the listeners. Raises NotFound, Conflict, InvalidInput."""
-    alarm, events = parts.alarms.change(key, request.step)
+def take(key: AlarmKey, request: ActionRequest, parts: ApiParts, deed: Callable[[Alarm, Alarm], Deed]) -> Alarm:
+    """Apply, record, and tell the listeners. Raises NotFound, Conflict, InvalidInput."""
+    alarm, events = parts.alarms.change(key, request.step, deed)
     parts.feed.publish(parts.feed.offset, no_readings(), (), events)
     return alarm
 

@@ -4,20 +4,30 @@ from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Final, Self, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from forewarn.api.alarm_actions import Action, ActionRequest, take
+from forewarn.api.deeds import deed_of
+from forewarn.api.guard import LONGEST_REQUEST, GuardedRoute, principal_of
 from forewarn.api.parts import ApiParts, Parts
 from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.times import Instant, text_of
 from forewarn.contracts.alarm_store import Alarm, AlarmKey
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.alarms import AlarmEvent, AlarmState, Condition, Priority
+from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import ForewarnError, InvalidInput, NotFound
 
-router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], responses=ERROR_RESPONSES)
+router = APIRouter(
+    prefix="/api/v1/alarms",
+    tags=["alarms"],
+    responses=ERROR_RESPONSES,
+    route_class=GuardedRoute,
+    max_body_size=LONGEST_REQUEST,
+)
 _MOST: Final = 1_000
+_MOST_AT_ONCE: Final = 200
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -123,13 +133,12 @@ class ActionResults(BaseModel):
 
 
 class ActionBody(BaseModel):
-    """minutes: for `shelve` only, 1 to 10080 (a week). by: who does it; the journal keeps it."""
+    """minutes: for `shelve` only, 1 to 10080 (a week). The journal names who is signed in."""
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[str], Field(min_length=1, max_length=_MOST)]
+    ids: Annotated[list[str], Field(min_length=1, max_length=_MOST_AT_ONCE)]
     action: Action
-    by: str = Field(min_length=1, max_length=200)
     comment: str = Field("", max_length=2_000)
     minutes: int | None = Field(None, ge=1, le=10_080)
 
@@ -165,20 +174,28 @@ def list_alarms(
 
 
 @router.post("/actions")
-def act(body: ActionBody, parts: Parts) -> ActionResults:
+def act(body: ActionBody, parts: Parts, request: Request) -> ActionResults:
     """Each id answers for itself: one that its state forbids does not hold up the others."""
     if body.action == "shelve" and body.minutes is None:
         raise InvalidInput("shelve needs minutes, 1 to 10080", field="minutes")
-    request = ActionRequest(body.action, body.by, body.comment, body.minutes or 0, parts.clock())
-    return ActionResults(results=[_act(alarm_id, request, parts) for alarm_id in body.ids])
+    wanted = ActionRequest(body.action, principal_of(request).label, body.comment, body.minutes or 0, parts.clock())
+    return ActionResults(results=[_act(alarm_id, wanted, parts, request) for alarm_id in body.ids])
 
 
-def _act(alarm_id: str, request: ActionRequest, parts: ApiParts) -> ActionResult:
+def _act(alarm_id: str, wanted: ActionRequest, parts: ApiParts, request: Request) -> ActionResult:
+    def deed(before: Alarm, after: Alarm) -> Deed:
+        was, now = _standing(before), _standing(after) | {"action": wanted.action}
+        return deed_of(request, AuditAction.ALARM_ACTED, after.id, before=was, after=now, why=wanted.comment)
+
     try:
-        alarm = take(key_of(alarm_id), request, parts)
+        alarm = take(key_of(alarm_id), wanted, parts, deed)
     except ForewarnError as error:
         return ActionResult(id=alarm_id, ok=False, detail=str(error), alarm=None)
     return ActionResult(id=alarm_id, ok=True, detail="", alarm=AlarmView.of(alarm, parts.plant))
+
+
+def _standing(alarm: Alarm) -> dict[str, object]:
+    return {"state": alarm.status.state.value, "shelved_until": _time(alarm.status.shelved_until)}
 
 
 @router.get("/journal")

@@ -2,17 +2,26 @@
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from forewarn.api.deeds import deed_of
+from forewarn.api.guard import LONGEST_REQUEST, GuardedRoute
 from forewarn.api.parts import Parts
 from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.times import Instant, at_us, text_of
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
+from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import NotFound
 from forewarn.domain.findings import AnomalyStatus, Finding, Severity
 
-router = APIRouter(prefix="/api/v1/anomalies", tags=["anomalies"], responses=ERROR_RESPONSES)
+router = APIRouter(
+    prefix="/api/v1/anomalies",
+    tags=["anomalies"],
+    responses=ERROR_RESPONSES,
+    route_class=GuardedRoute,
+    max_body_size=LONGEST_REQUEST,
+)
 
 
 class AnomalyView(BaseModel):
@@ -102,8 +111,17 @@ def list_anomalies(
 
 
 @router.patch("/{anomaly_id}")
-def change_status(anomaly_id: str, change: StatusChange, parts: Parts) -> AnomalyView:
+def change_status(anomaly_id: str, change: StatusChange, parts: Parts, request: Request) -> AnomalyView:
     """Move along open -> investigating -> resolved | false_positive, and back to open."""
     if not anomaly_id.isprintable():
         raise NotFound(f"there is no anomaly {anomaly_id!r}")
-    return AnomalyView.of(parts.anomalies.set_status(anomaly_id, change.status, change.note, parts.clock()))
+
+    def deed(before: Anomaly, after: Anomaly) -> Deed:
+        was, now = _judged(before), _judged(after)
+        return deed_of(request, AuditAction.ANOMALY_JUDGED, after.id, before=was, after=now, why=change.note)
+
+    return AnomalyView.of(parts.anomalies.set_status(anomaly_id, change.status, change.note, parts.clock(), deed))
+
+
+def _judged(anomaly: Anomaly) -> dict[str, object]:
+    return {"signal_id": anomaly.finding.signal_id, "status": anomaly.status.value}

@@ -12,17 +12,25 @@ from forewarn.api import (
     alarms,
     anomalies,
     assets,
+    audit,
     live_stream,
+    machines,
+    people,
     problems,
     pump,
     sensors,
     series,
+    session,
     simulation,
+    single_sign_on,
     sources,
     system,
     telemetry,
     web_page,
 )
+from forewarn.api.access_parts import AccessParts
+from forewarn.api.front_door import FrontDoor
+from forewarn.api.guard import Guard
 from forewarn.api.instruments import Instruments
 from forewarn.api.metrics import SiteCollector
 from forewarn.api.parts import ApiParts
@@ -31,21 +39,27 @@ from forewarn.api.telemetry_columns import JsonDecoder
 from forewarn.api.trace import TraceMiddleware
 
 # Routes are tried in turn: first what is asked most.
-_NOUNS: Final = (telemetry, series, sensors, pump, assets, anomalies, alarms, live_stream, sources, simulation, system)
+_NOUNS: Final = (
+    *(telemetry, series, sensors, pump, assets, anomalies, alarms, live_stream, sources, simulation, system),
+    *(session, single_sign_on, people, machines, audit),
+)
 
 
-def create_app(parts: ApiParts) -> FastAPI:
+def create_app(parts: ApiParts, access: AccessParts, door: FrontDoor | None = None) -> FastAPI:
     """The API over `parts`, and the web page if there is one. The feed is bound to the loop that serves it."""
+    door = door or FrontDoor()
     instruments = Instruments(parts.clock())
     app = FastAPI(
         title="Forewarn",
         version=parts.version,
         lifespan=_lifespan,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False},
     )
     app.state.parts = parts
+    app.state.access = access
+    app.state.guard = Guard(access.book, parts, door.limits)
     app.state.instruments = instruments
     app.state.arrow = ArrowDecoder(parts.max_body_bytes)
     app.state.json = JsonDecoder()
@@ -57,7 +71,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     problems.install(app)
     excluded = (*DEFAULT_EXCLUDED_CONTENT_TYPES, series.PARQUET)
     app.add_middleware(GZipMiddleware, minimum_size=1_024, compresslevel=5, exclude_content_types=excluded)
-    app.add_middleware(TraceMiddleware, instruments=instruments)
+    app.add_middleware(TraceMiddleware, instruments=instruments, door=door)
     return app
 
 

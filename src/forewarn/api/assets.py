@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from forewarn.api.asset_board import AssetBoard, read_board
+from forewarn.api.guard import GuardedRoute
 from forewarn.api.parts import Parts
 from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.times import Instant, text_of
@@ -15,7 +16,7 @@ from forewarn.domain.errors import NotFound
 from forewarn.domain.status import severity_name
 from forewarn.policies.worklist import AssetCondition, Standing, rank
 
-router = APIRouter(prefix="/api/v1/assets", tags=["assets"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/api/v1/assets", tags=["assets"], responses=ERROR_RESPONSES, route_class=GuardedRoute)
 
 
 class Headline(BaseModel):

@@ -3,13 +3,13 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
-from forewarn.api.live_events import EventEncoder, event
+from forewarn.api.live_events import EventEncoder, Filter, event
 from forewarn.contracts.alarm_store import AlarmStore
 from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.plant_view import PlantView
@@ -24,14 +24,6 @@ _KEEP_ALIVE_S: Final = 10.0
 _MAX_QUEUE: Final = 400
 _MAX_QUEUE_BYTES: Final = 16 << 20
 _MAX_PENDING: Final = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """None = every. Both given: signals of that asset only."""
-
-    asset_id: str | None = None
-    signals: frozenset[str] | None = None
 
 
 class Listener:
@@ -187,7 +179,7 @@ class LiveBroadcaster:
     def _send_readings(self, offset: int, readings: ReadingBatch) -> None:
         assert self._encoder is not None
         for wanted, group in list(self._groups.items()):
-            chunk = self._encoder.readings(offset, readings, wanted.asset_id, wanted.signals)
+            chunk = self._encoder.readings(offset, readings, wanted)
             if chunk:
                 for listener in group:
                     listener.offer(chunk)
@@ -206,15 +198,16 @@ class LiveBroadcaster:
                 self._send(asset_id, signal_id, chunk)
 
     def _send(self, asset_id: str, signal_id: str, chunk: bytes) -> None:
+        assert self._encoder is not None
         for wanted, group in list(self._groups.items()):
-            if wanted.asset_id not in (None, asset_id):
+            if wanted.asset_id not in (None, asset_id) or not self._encoder.shows(asset_id, wanted.within):
                 continue
             if wanted.signals is not None and signal_id not in wanted.signals:
                 continue
             for listener in group:
                 listener.offer(chunk)
 
-    async def stream(self, wanted: Filter, last_event_id: int | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, wanted: Filter, last_event_id: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes of one listener's stream, until it goes away or the server closes."""
         listener = Listener(wanted)
         self._groups.setdefault(wanted, set()).add(listener)

@@ -1,6 +1,7 @@
 """Server-sent events as bytes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from forewarn.api.anomalies import AnomalyView
 from forewarn.contracts.alarm_store import Alarm, AlarmKey, AlarmStore
 from forewarn.contracts.anomaly_store import AnomalyQuery, AnomalyStore
 from forewarn.contracts.plant_view import PlantView
+from forewarn.domain.access import ALL, Scope
 from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.errors import NotFound
 from forewarn.domain.findings import AnomalyStatus, Finding
@@ -25,6 +27,15 @@ _FEW_ALARMS: Final = 200
 _MANY: Final = 2_000
 
 Told = tuple[str, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """None = every. Both given: signals of that asset only. within: the part of the plant the listener may see."""
+
+    asset_id: str | None = None
+    signals: frozenset[str] | None = None
+    within: Scope = ALL
 
 
 def event(name: str, data: object, offset: int | None = None) -> bytes:
@@ -42,19 +53,24 @@ class EventEncoder:
         self._alarms = alarms
         self._table: SignalTable | None = None
         self._names: NDArray[np.object_] = np.empty(0, object)
-        self._masks: dict[tuple[str | None, frozenset[str] | None], NDArray[np.bool_]] = {}
+        self._masks: dict[Filter, NDArray[np.bool_]] = {}
 
-    def readings(
-        self, offset: int, readings: ReadingBatch, asset_id: str | None, signals: frozenset[str] | None
-    ) -> bytes:
+    def shows(self, asset_id: str, scope: Scope) -> bool:
+        """Whether the asset lies within what a listener may see."""
+        if scope.everywhere:
+            return True
+        asset = self._plant.assets.get(asset_id)
+        return asset is not None and scope.holds("/".join(asset.path))
+
+    def readings(self, offset: int, readings: ReadingBatch, wanted: Filter) -> bytes:
         """The readings that the filter wants, b'' when there is none."""
         self._refresh()
-        if asset_id is not None or signals is not None:
-            mask = self._mask(asset_id, signals)
-            wanted = mask[np.minimum(readings.signal, len(mask) - 1)]
-            if not wanted.any():
+        if wanted != Filter():
+            mask = self._mask(wanted)
+            rows = mask[np.minimum(readings.signal, len(mask) - 1)]
+            if not rows.any():
                 return b""
-            readings = readings.take(wanted)
+            readings = readings.take(rows)
         data = {
             "offset": offset,
             "signal": self._names[np.minimum(readings.signal, len(self._names) - 1)].tolist(),
@@ -72,17 +88,20 @@ class EventEncoder:
             self._names = np.array([*(s.id if s else "" for s in table.signals), ""], object)
             self._masks.clear()
 
-    def _mask(self, asset_id: str | None, signals: frozenset[str] | None) -> NDArray[np.bool_]:
+    def _mask(self, wanted: Filter) -> NDArray[np.bool_]:
         assert self._table is not None
-        mask = self._masks.get((asset_id, signals))
+        mask = self._masks.get(wanted)
         if mask is None:
             if len(self._masks) > 256:
                 self._masks.clear()
             mask = np.zeros(len(self._names), np.bool_)
+            assets = {a for a in self._plant.assets if self.shows(a, wanted.within)}
+            if wanted.asset_id is not None:
+                assets &= {wanted.asset_id}
             for s in self._table.signals:
-                if s and asset_id in (None, s.asset_id) and (signals is None or s.id in signals):
+                if s and s.asset_id in assets and (wanted.signals is None or s.id in wanted.signals):
                     mask[s.key] = True
-            self._masks[asset_id, signals] = mask
+            self._masks[wanted] = mask
         return mask
 
     def told(self, offset: int, findings: Sequence[Finding], alarm_events: Sequence[AlarmEvent]) -> list[Told]:

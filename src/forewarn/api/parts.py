@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import numpy as np
 from fastapi import Depends, Request
@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.alarm_store import AlarmStore
 from forewarn.contracts.anomaly_store import AnomalyStore
+from forewarn.contracts.audit_log import AuditLog
 from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.door import Door
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.simulation import SimulationControl
 from forewarn.contracts.source_monitor import SourceMonitor
+from forewarn.domain.access import ALL, Scope
 
 if TYPE_CHECKING:
     from forewarn.api.instruments import Instruments
     from forewarn.api.live import LiveBroadcaster
+
+
+NARROWED: Final = "forewarn.parts"
 
 
 class LineHealth(Protocol):
@@ -55,7 +60,7 @@ class ApiParts:
     clock: microseconds UTC. line_health: no I/O, any thread. catalog_alive: raises when the catalog does not answer.
     baselining: bool by signal key, True where some detector still learns the signal's normal; no work, any thread.
     static_dir: the built web page; None serves the API alone. directory: whose disk's free space is reported.
-    max_body_bytes: bound of a request body before and after decompression.
+    max_body_bytes: bound of a request body before and after decompression. scope: the part of the plant these show.
     """
 
     door: Door
@@ -64,6 +69,7 @@ class ApiParts:
     plant: PlantView
     anomalies: AnomalyStore
     alarms: AlarmStore
+    audit: AuditLog
     sources: SourceMonitor
     simulation: SimulationControl | None
     feed: "LiveBroadcaster"
@@ -77,11 +83,17 @@ class ApiParts:
     static_dir: Path | None = None
     pump_asset: str | None = None
     baselining: Callable[[], NDArray[np.bool_]] = _nothing_learns
+    scope: Scope = ALL
+
+
+def parts_of(request: Request) -> ApiParts:
+    """What the one who asks may use (the guard put it there); on an open route, everything."""
+    parts: ApiParts = request.scope.get(NARROWED) or request.app.state.parts
+    return parts
 
 
 async def _parts(request: Request) -> ApiParts:
-    parts: ApiParts = request.app.state.parts
-    return parts
+    return parts_of(request)
 
 
 async def _instruments(request: Request) -> Any:

@@ -16,9 +16,12 @@ from forewarn.domain.errors import (
     BatchLogFull,
     ConfigurationError,
     Conflict,
+    Delayed,
     ForewarnError,
     InvalidInput,
+    NotAllowed,
     NotFound,
+    NotSignedIn,
     SourceUnreachable,
     StorageFailed,
 )
@@ -34,6 +37,14 @@ class TooMany(ForewarnError):
     """More of something than the site carries at once; try again later."""
 
 
+class RateLimited(Delayed):
+    """More requests than one session, key or address may send; nothing was done."""
+
+
+class Misdirected(ForewarnError):
+    """The request names a host that is not served here."""
+
+
 class UnsupportedMedia(ForewarnError):
     """The content type or encoding is none we read."""
 
@@ -44,6 +55,11 @@ STATUS_OF: Final[Mapping[type[ForewarnError], tuple[int, str]]] = {
     UnsupportedMedia: (415, "unsupported-media-type"),
     NotFound: (404, "not-found"),
     Conflict: (409, "conflict"),
+    NotSignedIn: (401, "not-signed-in"),
+    NotAllowed: (403, "not-allowed"),
+    Delayed: (429, "delayed"),
+    RateLimited: (429, "rate-limited"),
+    Misdirected: (421, "misdirected-request"),
     BatchLogFull: (429, "batch-log-full"),
     TooMany: (503, "too-many"),
     StorageFailed: (503, "storage-failed"),
@@ -96,7 +112,9 @@ def of_error(trace_id: str, error: ForewarnError) -> Response:
     """A domain error as an answer."""
     status, name = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     headers = {}
-    if isinstance(error, BatchLogFull):
+    if isinstance(error, NotSignedIn):
+        headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, BatchLogFull | Delayed):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     elif isinstance(error, TooMany):
         headers["Retry-After"] = "10"
@@ -119,7 +137,8 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"there is nothing at {request.url.path}; /openapi.json lists what there is"
-    return problem(trace_id_of(request), error.status_code, detail, headers=error.headers)
+    name = "body-too-large" if error.status_code == 413 else ""
+    return problem(trace_id_of(request), error.status_code, detail, name=name, headers=error.headers)
 
 
 async def _validation(request: Request, error: Exception) -> Response:

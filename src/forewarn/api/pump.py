@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-import anyio.to_thread
 import msgspec
 import numpy as np
 import orjson
@@ -12,16 +11,19 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from forewarn.api.body import read_body
+from forewarn.api.gateway_names import spoken_by
+from forewarn.api.guard import GuardedRoute, principal_of
 from forewarn.api.instruments import Instruments
-from forewarn.api.parts import ApiParts, Meters, Parts
+from forewarn.api.parts import ApiParts, Meters, Parts, parts_of
 from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
 from forewarn.api.pump_health import SystemHealth, system_health
-from forewarn.api.simulation import SimulationView, controlled
-from forewarn.api.telemetry import submit
+from forewarn.api.simulation import SimulationView, command
+from forewarn.api.telemetry import record_written, submit
 from forewarn.api.telemetry_batch import CODE, Telemetry, digest_of
 from forewarn.api.telemetry_json import time_us
 from forewarn.api.times import Instant, text_of
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
+from forewarn.domain.access import PrincipalKind
 from forewarn.domain.assets import Signal
 from forewarn.domain.errors import InvalidInput, NotFound
 from forewarn.domain.readings import ReadingBatch
@@ -29,7 +31,7 @@ from forewarn.domain.verdicts import REASONS, Reason, Verdict
 from forewarn.kit.clock import DAY
 from forewarn.kit.numbers import finite
 
-router = APIRouter(prefix="/api", tags=["pump dialect"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/api", tags=["pump dialect"], responses=ERROR_RESPONSES, route_class=GuardedRoute)
 TEMPLATE: Final = "pump_dialect"
 _ENVELOPE: Final = ("asset_id", "timestamp")
 _NUMBER: Final[dict[str, Any]] = {"type": ["number", "null"]}
@@ -66,7 +68,8 @@ class IngestAnswer(BaseModel):
 def pump_of(parts: ApiParts, asset_id: str | None) -> tuple[str, Sequence[Signal]]:
     """The asset spoken for and its signals. Raises NotFound."""
     assets = parts.plant.assets
-    wanted = asset_id or parts.pump_asset or next((a.id for a in assets.values() if a.template == TEMPLATE), None)
+    chosen = parts.pump_asset if parts.pump_asset in assets or parts.scope.everywhere else None
+    wanted = asset_id or chosen or next((a.id for a in assets.values() if a.template == TEMPLATE), None)
     if wanted is None:
         raise NotFound(f"the plant has no asset with template {TEMPLATE}; add one to the plant file or name asset_id")
     if wanted not in assets:
@@ -79,7 +82,7 @@ def pump_of(parts: ApiParts, asset_id: str | None) -> tuple[str, Sequence[Signal
 )
 async def ingest(request: Request) -> Response:
     """Each field is a signal of the asset; the answer comes once they are durable."""
-    parts: ApiParts = request.app.state.parts
+    parts = parts_of(request)
     meters: Instruments = request.app.state.instruments
     started = time.perf_counter()
     fields = await _fields(request, parts)
@@ -90,7 +93,10 @@ async def ingest(request: Request) -> Response:
     at = _time(fields.pop("timestamp", None), parts.clock())
     if not fields:
         raise InvalidInput("the body holds no reading; send fields such as Motor_RPM", field="body")
-    telemetry = _telemetry(asset, signals, fields, at)
+    principal = principal_of(request)
+    own = f"{principal.name}/" if principal.kind is PrincipalKind.MACHINE else ""
+    telemetry = spoken_by(principal, _telemetry(signals, fields, at, f"{own}pump/{asset}"))
+    await record_written(request, parts, telemetry)
     verdicts, appended = await submit(parts, meters, telemetry)
     meters.latencies.add(time.perf_counter() - started)
     refused = [
@@ -131,7 +137,7 @@ def _time(given: object, now: int) -> int:
         raise InvalidInput("timestamp is neither milliseconds nor RFC 3339", field="timestamp") from None
 
 
-def _telemetry(asset: str, signals: Sequence[Signal], fields: dict[str, Any], at: int) -> Telemetry:
+def _telemetry(signals: Sequence[Signal], fields: dict[str, Any], at: int, gateway: str) -> Telemetry:
     key_of = {signal.name: signal.key for signal in signals}
     n = len(fields)
     signal = np.array([key_of.get(name, 0) for name in fields], np.int32)
@@ -144,7 +150,7 @@ def _telemetry(asset: str, signals: Sequence[Signal], fields: dict[str, Any], at
             reason[row] = CODE[Reason.NOT_A_NUMBER]
     reason[signal == 0] = CODE[Reason.UNKNOWN_SIGNAL]
     when = np.full(n, at, np.int64)
-    batch = ReadingBatch(signal, when, value, np.zeros(n, np.uint32), f"pump/{asset}", digest_of(signal, when, value))
+    batch = ReadingBatch(signal, when, value, np.zeros(n, np.uint32), gateway, digest_of(signal, when, value))
     names = list(fields)
     return Telemetry(batch, reason, names.__getitem__)
 
@@ -266,12 +272,12 @@ def get_system_health(parts: Parts, meters: Meters) -> SystemHealth:
 
 
 @router.post("/start-simulation")
-async def start_simulation(parts: Parts) -> SimulationView:
+def start_simulation(parts: Parts, request: Request) -> SimulationView:
     """Start the simulated plant."""
-    return SimulationView.of(await anyio.to_thread.run_sync(controlled(parts).start))
+    return command(parts, request, "start")
 
 
 @router.post("/stop-simulation")
-async def stop_simulation(parts: Parts) -> SimulationView:
+def stop_simulation(parts: Parts, request: Request) -> SimulationView:
     """Stop the simulated plant."""
-    return SimulationView.of(await anyio.to_thread.run_sync(controlled(parts).stop))
+    return command(parts, request, "stop")

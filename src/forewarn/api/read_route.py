@@ -5,13 +5,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, get_type_hints
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+
+from forewarn.api.guard import GuardedRoute
+from forewarn.api.parts import parts_of
 
 _REQUIRED: Final = inspect.Parameter.empty
 
 
-class ReadRoute(APIRoute):
+class ReadRoute(GuardedRoute):
     """For `async def` GETs that return a Response and take `parts`, path and single query parameters.
 
     The same types check the same texts; what they refuse is asked again FastAPI's way, which words the refusal."""
@@ -23,12 +25,14 @@ class ReadRoute(APIRoute):
         fields = [
             (name, TypeAdapter(hints[name]).validate_python, parameter.default)
             for name, parameter in inspect.signature(endpoint).parameters.items()
-            if name != "parts"
+            if name not in ("parts", "request")
         ]
+
+        asks = "request" in inspect.signature(endpoint).parameters
 
         async def handle(request: Request) -> Response:
             path, query = request.path_params, request.query_params
-            arguments: dict[str, Any] = {"parts": request.app.state.parts}
+            arguments: dict[str, Any] = {"parts": parts_of(request)} | ({"request": request} if asks else {})
             try:
                 for name, checked, default in fields:
                     text = path.get(name, query.get(name))

@@ -1,18 +1,27 @@
 """The simulated plant's switches."""
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from forewarn.api.deeds import deed_of
+from forewarn.api.guard import LONGEST_REQUEST, GuardedRoute
 from forewarn.api.parts import ApiParts, Parts
 from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.times import Instant, text_of
 from forewarn.contracts.simulation import SimulationControl, SimulationStatus
+from forewarn.domain.audit import AuditAction
 from forewarn.domain.errors import Conflict
 
-router = APIRouter(prefix="/api/v1/simulation", tags=["simulation"], responses=ERROR_RESPONSES)
+router = APIRouter(
+    prefix="/api/v1/simulation",
+    tags=["simulation"],
+    responses=ERROR_RESPONSES,
+    route_class=GuardedRoute,
+    max_body_size=LONGEST_REQUEST,
+)
 
 
 class FaultView(BaseModel):
@@ -73,6 +82,13 @@ def controlled(parts: ApiParts) -> SimulationControl:
     return parts.simulation
 
 
+def command(parts: ApiParts, request: Request, verb: Literal["start", "stop"]) -> SimulationView:
+    """Recorded first: what cannot be recorded is not done. Blocking."""
+    simulation = controlled(parts)
+    parts.audit.record(deed_of(request, AuditAction.COMMAND_GIVEN, "simulation", after={"command": verb}))
+    return SimulationView.of(simulation.start() if verb == "start" else simulation.stop())
+
+
 @router.get("")
 def get_simulation(parts: Parts) -> SimulationView:
     """Answers `available: false` where there is no simulator."""
@@ -82,26 +98,34 @@ def get_simulation(parts: Parts) -> SimulationView:
 
 
 @router.post("/start")
-def start(parts: Parts) -> SimulationView:
+def start(parts: Parts, request: Request) -> SimulationView:
     """Start the simulated plant's process."""
-    return SimulationView.of(controlled(parts).start())
+    return command(parts, request, "start")
 
 
 @router.post("/stop")
-def stop(parts: Parts) -> SimulationView:
+def stop(parts: Parts, request: Request) -> SimulationView:
     """Stop it."""
-    return SimulationView.of(controlled(parts).stop())
+    return command(parts, request, "stop")
 
 
 @router.post("/faults")
-def inject(body: FaultRequest, parts: Parts) -> SimulationView:
+def inject(body: FaultRequest, parts: Parts, request: Request) -> SimulationView:
     """Let a fault grow on an asset."""
+    controlled(parts)
+    parts.audit.record(deed_of(request, AuditAction.COMMAND_GIVEN, "simulation", after=body.model_dump()))
     return SimulationView.of(controlled(parts).inject(body.asset_id, body.fault, body.severity, body.ramp_s))
 
 
 @router.delete("/faults")
 def clear(
-    parts: Parts, asset_id: Annotated[str, Query(max_length=200)], fault: Annotated[str, Query(max_length=200)]
+    parts: Parts,
+    request: Request,
+    asset_id: Annotated[str, Query(max_length=200)],
+    fault: Annotated[str, Query(max_length=200)],
 ) -> SimulationView:
     """Mend it."""
+    controlled(parts)
+    mended = {"mend": fault, "asset_id": asset_id}
+    parts.audit.record(deed_of(request, AuditAction.COMMAND_GIVEN, "simulation", after=mended))
     return SimulationView.of(controlled(parts).clear(asset_id, fault))

@@ -3,12 +3,13 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from forewarn.api.guard import GuardedRoute
 from forewarn.api.parts import Meters, Parts
 from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.times import Instant, text_of
 from forewarn.domain.sources import SourceState
 
-router = APIRouter(prefix="/api/v1/sources", tags=["operation"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/api/v1/sources", tags=["operation"], responses=ERROR_RESPONSES, route_class=GuardedRoute)
 
 
 class SourceView(BaseModel):

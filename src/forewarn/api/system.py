@@ -7,12 +7,13 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from forewarn.api.guard import GuardedRoute
 from forewarn.api.parts import ApiParts, Meters, Parts, lag_s
 from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.pump_health import free_bytes, resident_bytes, total_rate
 from forewarn.api.times import Instant, text_of
 
-router = APIRouter(tags=["operation"], responses=ERROR_RESPONSES)
+router = APIRouter(tags=["operation"], responses=ERROR_RESPONSES, route_class=GuardedRoute)
 _MOST_LAG_S: Final = 60.0
 _FULL: Final = 0.95
 _LEAST_FREE: Final = 256 << 20

@@ -10,30 +10,35 @@ import numpy as np
 import orjson
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from forewarn.api.alarm_actions import no_readings
 from forewarn.api.body import read_body
+from forewarn.api.deeds import deed_of
 from forewarn.api.edge_findings import findings_of
+from forewarn.api.gateway_names import shown, spoken_by
+from forewarn.api.guard import GuardedRoute, principal_of
 from forewarn.api.instruments import Instruments
-from forewarn.api.parts import ApiParts
+from forewarn.api.parts import ApiParts, parts_of
 from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
 from forewarn.api.telemetry_arrow import MEDIA_TYPE, ArrowDecoder
 from forewarn.api.telemetry_batch import Telemetry
 from forewarn.api.telemetry_columns import JsonDecoder
+from forewarn.api.times import text_of
 from forewarn.contracts.batch_log import Appended
+from forewarn.domain.access import PrincipalKind
+from forewarn.domain.audit import AuditAction
 from forewarn.domain.findings import Finding
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
 
 
-class IngestRoute(APIRoute):
+class IngestRoute(GuardedRoute):
     """Calls the endpoint with nothing in between: FastAPI's own way there costs as much as decoding the body."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await super().handle(scope, receive, send)
+            await super().serve(scope, receive, send)
             return
         response: Response = await self.endpoint(Request(scope, receive))
         await response(scope, receive, send)
@@ -124,10 +129,11 @@ _REQUEST: Final[dict[str, Any]] = {
     summary="Ingest a batch of readings; answered once it is durable",
 )
 async def ingest_batch(request: Request) -> Response:
-    parts: ApiParts = request.app.state.parts
+    parts = parts_of(request)
     meters: Instruments = request.app.state.instruments
     started = time.perf_counter()
-    telemetry = await _decode(request, parts)
+    telemetry = spoken_by(principal_of(request), await _decode(request, parts))
+    await record_written(request, parts, telemetry)
     findings, refused = findings_of(telemetry.anomalies, parts.plant.table)
     verdicts, appended = await submit(parts, meters, telemetry)
     if findings:
@@ -154,6 +160,18 @@ async def _decode(request: Request, parts: ApiParts) -> Telemetry:
     return json.decode(body, table)
 
 
+async def record_written(request: Request, parts: ApiParts, telemetry: Telemetry) -> None:
+    """What a person writes by hand is a deed; what a gateway sends is its work."""
+    batch = telemetry.batch
+    if principal_of(request).kind is PrincipalKind.MACHINE or not (len(batch) or telemetry.anomalies):
+        return
+    told: dict[str, object] = {"readings": len(batch), "findings": len(telemetry.anomalies)}
+    if len(batch):
+        told |= {"first": text_of(int(batch.time.min())), "last": text_of(int(batch.time.max()))}
+    deed = deed_of(request, AuditAction.READINGS_WRITTEN, f"gateway {shown(batch.gateway)}", after=told)
+    await anyio.to_thread.run_sync(parts.audit.record, deed)
+
+
 async def submit(parts: ApiParts, meters: Instruments, telemetry: Telemetry) -> tuple[Verdicts, Appended]:
     """Through the door, and wait for the disk. Raises BatchLogFull, StorageFailed."""
     batch = telemetry.batch
@@ -166,7 +184,7 @@ async def submit(parts: ApiParts, meters: Instruments, telemetry: Telemetry) -> 
     rejected = verdicts.count(Verdict.REJECTED)
     stored = 0 if appended.repeated else int(np.count_nonzero(verdicts.stored))
     meters.count(verdicts)
-    meters.gateways.record(batch.gateway, stored, rejected, parts.clock())
+    meters.gateways.record(shown(batch.gateway), stored, rejected, parts.clock())
     return verdicts, appended
 
 

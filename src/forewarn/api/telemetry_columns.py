@@ -5,6 +5,8 @@ reading's. What is not alike, unknown, escaped or odd answers None, and the gene
 """
 
 import secrets
+import threading
+from collections import OrderedDict
 from typing import Any, Final
 
 import msgspec
@@ -13,17 +15,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forewarn.api.sensor_words import SensorWords
-from forewarn.api.telemetry_batch import Telemetry, reject_null
+from forewarn.api.telemetry_batch import Telemetry, gateway_name, reject_null
 from forewarn.api.telemetry_json import EXACT_MS, Reading, batch_of, body_decoder, decode, time_us, times_of
-from forewarn.api.telemetry_layout import WIDEST, Cut, Offsets, Text, cut, text_of
+from forewarn.api.telemetry_layout import NAMES, WIDEST, Cut, Offsets, Text, cut, text_of
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.status import BAD, GOOD, UNCERTAIN
 
-_NAMES: Final = {b"sensor_id", b"timestamp", b"value"}
+_NEEDED: Final = NAMES - {b"quality"}
 _QUALITY: Final = {b"good": GOOD, b"uncertain": UNCERTAIN, b"bad": BAD}
-_ALL_NAMES: Final = _NAMES | {b"quality"}
+_MOST_TABLES: Final = 16
+# Below this a struct a reading is cheaper than a dozen array operations (about 400 readings).
+_WORTH_IT: Final = 32_768
 _ZERO, _MINUS, _POINT, _N = (np.uint8(code) for code in b"0-.n")
 _NINE_ABOVE: Final = np.uint8(9)
+_LOWER, _X = np.uint8(0x20), np.uint8(ord("x"))
 # Stands for the readings while the rest of the body is decoded; nobody outside can send it by chance.
 _TOKEN: Final = secrets.token_hex(8)
 _STAND_IN: Final = b'{"sensor_id":"%s","timestamp":0,"value":0}' % _TOKEN.encode()
@@ -35,8 +40,11 @@ Floats = NDArray[np.float64]
 class JsonDecoder:
     """Decodes bodies of gateways that it has met before fastest. Any thread may call it."""
 
-    def __init__(self) -> None:
-        self._words: SensorWords | None = None
+    def __init__(self, least_bytes: int = _WORTH_IT) -> None:
+        """least_bytes: of a body that is cut into columns."""
+        self._least_bytes = least_bytes
+        self._words: OrderedDict[int, SensorWords] = OrderedDict()
+        self._lock = threading.Lock()
 
     def decode(self, body: bytes, table: SignalTable) -> Telemetry:
         """Raises InvalidInput when the body as a whole cannot be read."""
@@ -47,15 +55,15 @@ class JsonDecoder:
         return decode(body, table) if telemetry is None else telemetry
 
     def _columns(self, body: bytes, table: SignalTable) -> Telemetry | None:
-        text = text_of(body)
-        if text is None or (found := cut(text)) is None or not _NAMES <= found[1].keys() <= _ALL_NAMES:
+        text = text_of(body) if len(body) >= self._least_bytes else None
+        if text is None or (found := cut(text)) is None or not found[1].keys() >= _NEEDED:
             return None
         first, cuts = _reading.decode(found[0]), found[1]
         rest = body_decoder.decode(body[: text.begin] + _STAND_IN + body[text.end :])
         if len(rest.readings) != 1 or rest.readings[0].sensor_id != _TOKEN:
             return None
         ids = cuts[b"sensor_id"]
-        signal = self._words_of(table).keys(text, ids, rest.gateway_id)
+        signal = self._words_of(table).keys(text, ids, gateway_name(rest.gateway_id))
         time = _times(text, cuts[b"timestamp"], first.timestamp)
         value = _values(text, cuts[b"value"])
         quality = _qualities(text, cuts.get(b"quality"), len(ids.start))
@@ -67,9 +75,18 @@ class JsonDecoder:
         return Telemetry(batch, reason, lambda row: body[ids.start[row] : ids.end[row]].decode(), rest.anomalies)
 
     def _words_of(self, table: SignalTable) -> SensorWords:
-        words = self._words
-        if words is None or words.table is not table:
-            self._words = words = SensorWords(table)
+        """Senders that may see a part of the plant have a table of their own. The table is kept with its words, so its
+        id is no other's."""
+        with self._lock:
+            words = self._words.get(id(table))
+            if words is not None:
+                self._words.move_to_end(id(table))
+                return words
+        words = SensorWords(table)
+        with self._lock:
+            self._words[id(table)] = words
+            if len(self._words) > _MOST_TABLES:
+                self._words.popitem(last=False)
         return words
 
 
@@ -123,7 +140,7 @@ def _numbers(text: Text, column: Cut, kind: pa.DataType) -> NDArray[Any] | None:
     null = text.bytes_at(start) == _N
     if null.any() and not (pa.types.is_floating(kind) and text.alike(start[null], b"null") and _all4(column, null)):
         return None
-    if not _well_formed(text, start, end, null):
+    if not _well_formed(text, start, end, null) or (pa.types.is_integer(kind) and not _decimal(text, start)):
         return None
     # Every second string lies between the tokens; it is masked, so that the body itself is the array's data.
     n = len(start)
@@ -140,6 +157,11 @@ def _numbers(text: Text, column: Cut, kind: pa.DataType) -> NDArray[Any] | None:
 
 def _all4(column: Cut, rows: NDArray[np.bool_]) -> bool:
     return bool((column.end[rows] - column.start[rows] == 4).all())
+
+
+def _decimal(text: Text, start: Offsets) -> bool:
+    """Arrow reads 0x1f as a whole number."""
+    return not ((text.bytes_at(start + 1) | _LOWER) == _X).any()
 
 
 def _well_formed(text: Text, start: Offsets, end: Offsets, null: NDArray[np.bool_]) -> bool:

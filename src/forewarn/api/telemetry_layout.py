@@ -30,6 +30,7 @@ _FIELD: Final = re.compile(
 _COMMA: Final = ord(",")
 # The widest literal or word that is compared; as many zeros stand behind the body, so that a window may look past it.
 WIDEST: Final = 64
+NAMES: Final = frozenset({b"sensor_id", b"timestamp", b"value", b"quality"})
 
 Offsets = NDArray[np.int64]
 
@@ -135,7 +136,7 @@ def _learn(text: Text) -> tuple[bytes, list[Field]] | None:
     at, closed = brace.end(), False
     while not closed:
         found = _FIELD.match(body, at, text.end)
-        if found is None:
+        if found is None or found.group(1) not in NAMES or len(fields) == len(NAMES):
             return None
         quoted = found.group(2) is not None
         start, end = found.span(2) if quoted else found.span(3)

@@ -1,4 +1,7 @@
-"""The outermost layer: trace id, request metrics, log of what was slow or failed, and no stack trace ever sent."""
+"""The outermost layer: trace id, request metrics, log of what was slow or failed, and no stack trace ever sent.
+
+Here as well, since it sees every request and every answer: what is refused before any route, and the headers that keep
+browsers from harm."""
 
 import secrets
 import time
@@ -8,8 +11,11 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forewarn.api.front_door import FrontDoor
 from forewarn.api.instruments import Instruments
-from forewarn.api.problems import problem
+from forewarn.api.problems import of_error, problem
+from forewarn.api.security_headers import added_to
+from forewarn.domain.errors import ForewarnError
 
 _log = structlog.get_logger("forewarn.api")
 SLOW_S: Final = 1.0
@@ -18,9 +24,10 @@ SLOW_S: Final = 1.0
 class TraceMiddleware:
     """Gives each request an id (answered as X-Trace-Id), times it, and turns what nobody caught into a 500."""
 
-    def __init__(self, app: ASGIApp, instruments: Instruments) -> None:
+    def __init__(self, app: ASGIApp, instruments: Instruments, door: FrontDoor) -> None:
         self._app = app
         self._instruments = instruments
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,12 +41,18 @@ class TraceMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-trace-id", trace_id.encode())]
+                given = message["headers"]
+                added = added_to(scope["path"], given, secure=scope["scheme"] == "https")
+                message["headers"] = [*given, *added, (b"x-trace-id", trace_id.encode())]
             await send(message)
 
         started = time.perf_counter()
         try:
+            self._door.origin.refuse(scope)
             await self._app(scope, receive, traced)
+        except ForewarnError as error:
+            # Of the door; what a route raises was answered further in.
+            await of_error(trace_id, error)(scope, receive, traced)
         except ClientDisconnect:
             _log.info("client_left", trace_id=trace_id, path=scope["path"])
         except Exception as error:

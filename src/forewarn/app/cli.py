@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from forewarn import __version__
+from forewarn.app.access_cli import machines_app, people_app
 from forewarn.app.settings_reading import read_settings
 from forewarn.app.terminal import console, errors, progress_bar, say, told
 
@@ -117,6 +118,38 @@ def discard(
     raise typer.Exit(0 if done else 1)
 
 
+audit_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The record of who did what.")
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command("verify")
+def verify(directory: Directory = None) -> None:
+    """Check the whole audit log; name every entry that was changed, removed or added, exit status 1 if there is one."""
+    with told():
+        settings = read_settings(directory=directory)
+        from forewarn.app.audit_commands import verify_log
+
+        whole = verify_log(settings, console, progress_bar())
+    raise typer.Exit(0 if whole else 1)
+
+
+@audit_app.command("show")
+def show(
+    directory: Directory = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many")] = 50,
+) -> None:
+    """Print the last entries, newest below."""
+    with told():
+        settings = read_settings(directory=directory)
+        from forewarn.app.audit_commands import show_log
+
+        show_log(settings, limit, console)
+
+
+app.add_typer(people_app, name="people")
+app.add_typer(machines_app, name="machines")
+
+
 @app.command()
 def replay(
     recording: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet, wide or long")],
@@ -126,12 +159,15 @@ def replay(
     ] = 1.0,
     url: Annotated[str, typer.Option(help="The site's address")] = "http://127.0.0.1:8080",
     mapping: Annotated[list[str] | None, typer.Option("--map", help="column=signal, as often as needed")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="FOREWARN_KEY", help="Key of a machine that may read and write the asset")
+    ] = None,
 ) -> None:
     """Push a recording into a site, with its own timestamps."""
     from forewarn.app.replaying import replay_recording
 
     with told():
-        count, unmatched = replay_recording(recording, asset, speed, url, mapping or [], progress_bar())
+        count, unmatched = replay_recording(recording, asset, speed, url, mapping or [], key, progress_bar())
     if unmatched:
         say(f"not sent, no signal of that name: {', '.join(unmatched)}", to=errors)
     say(

@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forewarn.app.listening import listen
+from forewarn.app.plant import applied
 from forewarn.app.serve import run_open_site
 from forewarn.app.settings import Settings
 from forewarn.app.simulation import ChildSimulation, simulate_command
+from forewarn.app.site_catalog import open_site_catalog
+from forewarn.app.tls import ServerTls
 from forewarn.app.wiring import Site, open_site
-from forewarn.catalog import open_catalog
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.errors import BatchLogFull, ConfigurationError
 from forewarn.domain.readings import ReadingBatch
@@ -37,14 +39,15 @@ def run_demo(settings: Settings, history_days: float, fresh: bool, console: Cons
     simulator.mkdir(exist_ok=True)
     ports = (free_port(HOST), free_port(HOST), free_port(HOST))
     _describe(settings, ports)
+    tls = ServerTls.of(settings)
     with listen(settings) as bound:
         simulation = ChildSimulation(_command(simulator, ports), simulator / "plant.log")
         try:
-            with open_site(settings, simulation) as site:
+            with open_site(settings, simulation, demo=True) as site:
                 if site.log.depth().last_offset == 0:
                     _pour_past(site, simulator, history_days, console)
                 simulation.start()
-                run_open_site(site, bound, lambda url: _greet(url, console))
+                run_open_site(site, bound, lambda url: _greet(url, console), tls=tls)
         finally:
             simulation.close()
 
@@ -74,8 +77,8 @@ def _describe(settings: Settings, ports: tuple[int, int, int]) -> None:
     file = settings.directory / "plant.toml"
     file.write_text(toml, encoding="utf-8")
     plant = parse_plant(toml, str(file))
-    with open_catalog(settings.catalog_url) as catalog:
-        catalog.plant.apply(plant, default_rules(plant))
+    with open_site_catalog(settings) as catalog:
+        catalog.plant.apply(plant, default_rules(plant), lambda changes: applied(str(file), changes))
 
 
 def _pour_past(site: Site, simulator: Path, days: float, console: Console) -> None:

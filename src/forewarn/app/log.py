@@ -16,6 +16,7 @@ def set_up_logging(settings: Settings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _without_commands,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -34,6 +35,14 @@ def set_up_logging(settings: Settings) -> None:
     for chatty in ("alembic", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     quieten_libraries()
+
+
+def _without_commands(_logger: object, _method: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What a stranger sent (a path, a name) must not command the terminal that shows the log."""
+    for key, value in told.items():
+        if isinstance(value, str) and key != "exception" and not value.isprintable():
+            told[key] = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in value)
+    return told
 
 
 def quieten_libraries() -> None:

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from forewarn.app.plugins import load
 from forewarn.app.settings import MIB, Settings
+from forewarn.app.site_catalog import local_deed, open_site_catalog
 from forewarn.app.terminal import say
 from forewarn.contracts.historian import Historian
+from forewarn.domain.audit import AuditAction
 from forewarn.domain.errors import ConfigurationError, Conflict, NotFound, StorageFailed
 from forewarn.kit.clock import to_rfc3339
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
@@ -36,6 +38,8 @@ def discard_frame(settings: Settings, offset: int, console: Console, confirm: Ca
         say(_told(facts, offset, damage, stored), to=console)
         if not confirm(f"Discard frame {offset}?"):
             return False
+        with open_site_catalog(settings) as catalog:
+            catalog.audit.record(local_deed(AuditAction.LOG_DISCARDED, f"frame {offset}", after={"damage": damage}))
         log.discard(offset)
         say(f"Frame {offset} is empty now. Start the site again: it goes on behind it.", to=console)
         return True

@@ -13,13 +13,17 @@ from rich.prompt import Confirm
 from forewarn.app.plugins import connectors
 from forewarn.app.settings import Settings
 from forewarn.app.settings_reading import read_settings
+from forewarn.app.site_catalog import local_deed, open_site_catalog
 from forewarn.app.terminal import say
 from forewarn.catalog import Catalog, CatalogState, catalog_state, open_catalog
 from forewarn.domain.assets import Change, Plant
+from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import ConfigurationError
+from forewarn.policies.clear_secrets import clear_secrets
 from forewarn.policies.plant_file import parse_plant
 from forewarn.policies.rules import default_rules
 
+_MOST_NAMED = 20
 _MARK = {"added": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]"}
 
 
@@ -36,6 +40,8 @@ def _source_faults(_name: str, connector: str, settings: Mapping[str, object]) -
     known = connectors()
     if connector not in known:
         return [f"there is no connector {connector!r}; there are: {', '.join(sorted(known))}"]
+    if in_clear := clear_secrets(settings):
+        return in_clear
     try:
         known[connector].settings.model_validate(dict(settings))
     except ValidationError as error:
@@ -60,9 +66,15 @@ def apply_plant_file(settings: Settings, path: Path, plan_only: bool, yes: bool,
         if removed and not yes and not _confirmed(removed, console):
             console.print("Nothing was changed.")
             return False
-        catalog.plant.apply(plant, rules)
+        catalog.plant.apply(plant, rules, lambda changes: applied(str(path), changes))
     say(f"Applied. A running site takes it over by itself; `forewarn serve{_option(settings)}` starts one.", to=console)
     return True
+
+
+def applied(file: str, changes: Sequence[Change]) -> Deed:
+    """The audit log keeps the first changes by name, and how many there were."""
+    named = [f"{c.action} {c.what} {c.id}" for c in changes[:_MOST_NAMED]]
+    return local_deed(AuditAction.PLANT_APPLIED, file, after={"changes": len(changes), "first": named})
 
 
 def _option(settings: Settings) -> str:
@@ -70,8 +82,7 @@ def _option(settings: Settings) -> str:
 
 
 def _applying(settings: Settings) -> Catalog:
-    settings.make_directory()
-    return open_catalog(settings.catalog_url)
+    return open_site_catalog(settings)
 
 
 @contextlib.contextmanager

@@ -1,15 +1,20 @@
 """Settings: environment variables `FOREWARN_*`, or a `forewarn.toml` in the working directory."""
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from forewarn.app.named_files import NamedFiles
+from forewarn.app.sign_on_words import RoleTexts, check_sign_on
 from forewarn.domain.errors import ConfigurationError
 
 MIB = 1 << 20
 READING_BYTES = 24  # of a reading in the batch log where nothing can be compressed: signal, time, value, quality
+_HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_.-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -21,7 +26,31 @@ class Settings(BaseSettings):
     directory: Path = Field(Path("var/site"), description="Where catalog, log and historian lie")
     host: str = Field("127.0.0.1", min_length=1, description="Address the web server listens on")
     port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on; 0 takes a free one")
+    tls_certificate: Path | None = Field(None, description="PEM file of the web server's certificate chain")
+    tls_key: Path | None = Field(None, description="PEM file of its private key")
+    client_ca: Path | None = Field(None, description="PEM file of who signs the certificates of machines")
+    behind_proxy: bool = Field(False, description="A proxy ends TLS, and nothing else reaches the port")
+    trusted_proxies: tuple[str, ...] = Field((), description="Addresses or networks whose X-Forwarded-* is believed")
+    allowed_hosts: tuple[str, ...] = Field((), description="Names that the site is served under")
+    requests_per_minute: int = Field(600, ge=1, description="Requests a minute of a session or key, ingest apart")
+    sign_ins_per_minute: int = Field(30, ge=1, description="Attempts to sign in or enrol a minute from one address")
+    ingest_per_second: int = Field(2_000, ge=1, description="Ingest requests a second of one key")
+    head_timeout_s: Positive = Field(10.0, description="Longest time for a request's headers to come, seconds")
+    least_upload_bytes_s: Positive = Field(1_024.0, description="Slowest that a request's body may come, bytes/s")
+    max_connections: int = Field(8_192, ge=16, description="Connections to the web server at once")
+    max_connections_of_address: int = Field(2_048, ge=1, description="Connections from one address at once")
     database_url: str | None = Field(None, description="Catalog; default is SQLite in the directory")
+    secrets_directory: Path | None = Field(None, description="Where keys lie; default is `secrets` in the directory")
+    session_hours: Positive = Field(12.0, description="How long a sign-in lasts without being used, hours")
+    oidc_issuer: str | None = Field(None, description="Single sign-on: the OpenID Connect provider's own address")
+    oidc_client_id: str | None = Field(None, description="What the provider calls this site")
+    oidc_client_secret: SecretStr | None = Field(None, description="The site's secret at the provider")
+    oidc_redirect_uri: str | None = Field(None, description="Where the provider sends people back to")
+    oidc_scopes: str = Field("openid profile email", description="What the provider is asked for")
+    oidc_roles_claim: str = Field("roles", min_length=1, description="Claim that roles are read from")
+    oidc_role_map: dict[str, RoleTexts] = Field({}, description="Value of that claim -> a role here, or several")
+    oidc_create_people: bool = Field(False, description="Whether who is not known here gets an account")
+    oidc_button: str = Field("Single sign-on", min_length=1, max_length=60, description="Words of the page's button")
     batch_log: str = Field("sqlite_spool", description="Batch log plugin")
     historian: str = Field("parquet", description="Historian plugin")
     log_capacity_mib: int = Field(8192, ge=16, description="Bound of the batch log on disk, MiB")
@@ -39,10 +68,49 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
     data: Path | None = Field(None, description="Folder of public measurements, used by tests only")
 
-    @field_validator("data", mode="before")
+    @field_validator(
+        *("data", "secrets_directory", "tls_certificate", "tls_key", "client_ca"),
+        *("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_redirect_uri"),
+        mode="before",
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return value or None
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _HOST_NAME.fullmatch(name):
+                raise ValueError(f"holds {name!r}, which is no host name: without scheme, port and path")
+        return names
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"holds {proxy!r}, which is no address and no network ({error})") from None
+        return proxies
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together: set both, or none")
+        if self.client_ca is not None and self.tls_certificate is None:
+            raise ValueError("client_ca needs tls_certificate: without TLS nobody shows a certificate")
+        if self.trusted_proxies and not self.behind_proxy:
+            raise ValueError("trusted_proxies needs behind_proxy = true: without a proxy nobody is believed")
+        return self
+
+    @model_validator(mode="after")
+    def _sign_on_is_whole(self) -> Self:
+        check_sign_on(
+            self.oidc_issuer, self.oidc_client_id, self.oidc_redirect_uri, self.oidc_scopes, self.oidc_role_map
+        )
+        return self
 
     @model_validator(mode="after")
     def _rollups_outlive_readings(self) -> Self:
@@ -76,7 +144,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        return (init_settings, env_settings, NamedFiles(settings_cls), TomlConfigSettingsSource(settings_cls))
+
+    @property
+    def secrets_path(self) -> Path:
+        return self.secrets_directory or self.directory / "secrets"
 
     @property
     def catalog_url(self) -> str:
@@ -88,7 +160,7 @@ class Settings(BaseSettings):
             self.directory.mkdir(parents=True, exist_ok=True)
             probe = self.directory / ".writable"
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another process may have looked at the same moment
         except OSError as error:
             raise ConfigurationError(
                 f"the data directory {self.directory} cannot be written ({error.strerror}); "

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
+from forewarn.app.named_files import SECRET, SUFFIX
 from forewarn.app.settings import Settings
 from forewarn.domain.errors import ConfigurationError
 
@@ -42,6 +43,7 @@ def read_settings(**options: Any) -> Settings:
 def misspelt_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that look like a setting's and are none -> the one that was probably meant."""
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known += [f"{PREFIX}{name.upper()}{SUFFIX}" for name in SECRET]
     ours = [name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known]
     close = {name: difflib.get_close_matches(name.upper(), known, 1, 0.85) for name in ours}
     return {name: meant[0] for name, meant in close.items() if meant}
@@ -59,7 +61,8 @@ def _told(fault: ErrorDetails, given: Mapping[str, object]) -> str:
     reason = reason.removeprefix("Input ").removeprefix("String ")
     field = Settings.model_fields[name]
     default = json.dumps(field.default, default=str) if field.default is not None else "none"
-    return f"{_origin(name, given)} = {fault['input']!r} {reason}. {field.description}; default: {default}"
+    value = "(not shown)" if name in SECRET else repr(fault["input"])
+    return f"{_origin(name, given)} = {value} {reason}. {field.description}; default: {default}"
 
 
 def _origin(name: str, given: Mapping[str, object]) -> str:
@@ -74,11 +77,14 @@ def _value(variable: str) -> str | None:
 
 
 def _not_json(error: SettingsError) -> ConfigurationError:
-    """Lists come as JSON in environment variables; that is what a SettingsError is about."""
+    """Lists and the role map come as JSON in environment variables; that is what a SettingsError is about."""
     field = re.search(r'field "(\w+)"', str(error))
     if field is None:
         return ConfigurationError(str(error))
     variable = f"{PREFIX}{field[1].upper()}"
     value = _value(variable) or ""
+    if field[1] == "oidc_role_map":
+        wanted = '{"maintenance": "technician:acme/pune"}'
+        return ConfigurationError(f"{variable} = {value!r} is not an object in JSON; write {variable}='{wanted}'")
     wanted = json.dumps([part for part in re.split(r"[,;\s\[\]\"']+", value) if part] or ["limits"])
     return ConfigurationError(f"{variable} = {value!r} is not a list in JSON; write {variable}='{wanted}'")

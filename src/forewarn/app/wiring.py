@@ -14,14 +14,18 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from forewarn import __version__
+from forewarn.api.access_parts import AccessParts
 from forewarn.api.application import create_app
 from forewarn.api.live import LiveBroadcaster
 from forewarn.api.parts import ApiParts
+from forewarn.app.access import open_access
+from forewarn.app.front_door import front_door
 from forewarn.app.heartbeat import BEAT_US, Heartbeat
 from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.plugins import connectors, load
 from forewarn.app.settings import MIB, Settings
-from forewarn.catalog import Catalog, open_catalog
+from forewarn.app.site_catalog import open_site_catalog
+from forewarn.catalog import Catalog
 from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.detector import Detector
 from forewarn.contracts.historian import Historian
@@ -36,7 +40,8 @@ from forewarn.domain.status import is_bad
 from forewarn.gateway.runner import SourceRunner
 from forewarn.gateway.sink import Absence
 from forewarn.jobs.retention import Retention
-from forewarn.kit.clock import SECOND, monotonic_us, now_us
+from forewarn.kit.clock import DAY, SECOND, monotonic_us, now_us
+from forewarn.kit.passwords import PasswordHashing
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.pipeline.judge import JudgeStage
 from forewarn.pipeline.line import Line, RoutedOffsets
@@ -66,6 +71,8 @@ class Site:
     feed: LiveBroadcaster
     retention: Retention
     heartbeat: Heartbeat
+    access: AccessParts
+    first_password: str | None
     app: FastAPI
 
     async def housekeeping(self) -> None:
@@ -75,6 +82,7 @@ class Site:
             await asyncio.sleep(1)
             self.heartbeat.beat(now_us())
             try:
+                await asyncio.to_thread(self.access.book.refresh)
                 if second % _RETENTION_S == 0:
                     await asyncio.to_thread(self.retention.run)
                 if await asyncio.to_thread(self.plant.refresh):
@@ -90,25 +98,24 @@ def _signals(plant: CatalogPlantView) -> Sequence[Signal]:
 
 
 @contextlib.contextmanager
-def open_site(settings: Settings, simulation: SimulationControl | None = None) -> Iterator[Site]:
+def open_site(settings: Settings, simulation: SimulationControl | None = None, *, demo: bool = False) -> Iterator[Site]:
     """Open stores, start the line, and close all in the right order, whatever happens in between.
+
+    demo: the page signs in by itself, if the site listens on loopback.
 
     Raises ConfigurationError when the directory, a plugin or the database cannot be used.
     """
     directory = settings.make_directory()
     with contextlib.ExitStack() as closing:
-        catalog = closing.enter_context(open_catalog(settings.catalog_url))
+        catalog = closing.enter_context(open_site_catalog(settings))
         plant = CatalogPlantView(catalog.plant)
         log, historian = _stores(settings, directory, closing)
         retention = Retention(historian, now_us, settings.keep_raw_days, settings.keep_rollup_days)
         retention.run()
-        known = np.flatnonzero(plant.table.known).astype(np.int32)
-        keep_us = None if settings.keep_raw_days is None else int(settings.keep_raw_days * 86_400 * SECOND)
-        door = IntakeDoor(log, plant, now_us, future_us=int(settings.max_future_s * SECOND), keep_us=keep_us)
         heartbeat = Heartbeat(directory)
         closing.callback(lambda: heartbeat.beat(now_us()))
-        door.seed(historian.latest(known))
-        door.catch_up(historian.watermark)
+        known = np.flatnonzero(plant.table.known).astype(np.int32)
+        door = _door(settings, log, plant, historian, known)
         feed = LiveBroadcaster()
         detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
         line = _line(detectors, catalog, plant, log, historian, feed)
@@ -125,6 +132,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None) -
             plant=plant,
             anomalies=catalog.anomalies,
             alarms=catalog.alarms,
+            audit=catalog.audit,
             sources=runner,
             simulation=simulation,
             feed=feed,
@@ -139,9 +147,24 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None) -
             pump_asset=settings.pump_asset,
             baselining=lambda: _baselining(detectors),
         )
+        access, password = open_access(settings, catalog, PasswordHashing(), demo=demo)
+        closing.callback(access.book.close)
+        app = create_app(parts, access, front_door(settings))
         yield Site(
-            settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat, create_app(parts)
+            *(settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat),
+            *(access, password, app),
         )
+
+
+def _door(
+    settings: Settings, log: BatchLog, plant: CatalogPlantView, historian: Historian, known: NDArray[np.int32]
+) -> IntakeDoor:
+    """The door, knowing what is stored and what is still in the log."""
+    keep_us = None if settings.keep_raw_days is None else int(settings.keep_raw_days * DAY)
+    door = IntakeDoor(log, plant, now_us, future_us=int(settings.max_future_s * SECOND), keep_us=keep_us)
+    door.seed(historian.latest(known))
+    door.catch_up(historian.watermark)
+    return door
 
 
 def _stores(settings: Settings, directory: Path, closing: contextlib.ExitStack) -> tuple[BatchLog, Historian]:

@@ -1,16 +1,20 @@
 """Alarm rules, their standing and their journal."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, case, insert, select, text, tuple_
 
 from forewarn.catalog.engine import Database, finite, upsert
+from forewarn.catalog.narrowing import sees_asset
 from forewarn.catalog.offsets import read_offset, write_offset
+from forewarn.catalog.recording import Recorder, record
 from forewarn.catalog.tables import alarm_events, alarm_rules, alarms
 from forewarn.contracts.alarm_store import Alarm, AlarmKey, Transition
+from forewarn.domain.access import Scope
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Condition, Priority
+from forewarn.domain.audit import Deed
 from forewarn.domain.errors import Conflict, NotFound
 
 Changed = tuple[Alarm, Sequence[AlarmEvent]]
@@ -23,18 +27,25 @@ _RULE_COLUMNS: Final = {"signal_key": "sensor_key", "signal_id": "sensor_id"}
 class CatalogAlarms:
     """AlarmStore in the catalog."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, audit: Recorder | None = None) -> None:
+        self._database, self._audit = database, audit
+
+    def within(self, scope: Scope) -> "CatalogAlarms":
+        return CatalogAlarms(self._database.within(scope), self._audit)
+
+    def _seen(self) -> Select[Any]:
+        """Rules with their standing, of the part of the plant that may be seen."""
+        return _joined().where(sees_asset(self._database.scope, alarm_rules.c.asset_id))
 
     def rules(self) -> Sequence[Alarm]:
-        query = _joined().where(~alarm_rules.c.retired).order_by(alarm_rules.c.position)
+        query = self._seen().where(~alarm_rules.c.retired).order_by(alarm_rules.c.position)
         with self._database.read() as connection:
             return [_alarm(row) for row in connection.execute(query).mappings()]
 
     def get(self, key: AlarmKey) -> Alarm:
         """Also one whose rule the plant no longer has."""
         with self._database.read() as connection:
-            return _alarm(_one(connection, _joined(), key))
+            return _alarm(_one(connection, self._seen(), key))
 
     def change_all(self, changes: Sequence[tuple[AlarmKey, Transition]], stage: str, offset: int) -> Sequence[Changed]:
         """Handled offsets below the stage's are passed over and answer nothing; the same offset again is a tick."""
@@ -47,19 +58,24 @@ class CatalogAlarms:
             write_offset(connection, stage, offset)
         return answers
 
-    def change(self, key: AlarmKey, transition: Transition) -> Changed:
+    def change(
+        self, key: AlarmKey, transition: Transition, deed: Callable[[Alarm, Alarm], Deed] | None = None
+    ) -> Changed:
         with self._database.write() as connection:
-            row = _one(connection, _joined().with_for_update(of=_BOTH), key)
+            row = _one(connection, self._seen().with_for_update(of=_BOTH), key)
             if row["retired"]:
                 raise Conflict(f"alarm {key[0]}/{key[1]} has left the plant; its journal can still be read")
-            answer = _changed(_alarm(row), transition)
+            before = _alarm(row)
+            answer = _changed(before, transition)
             _write(connection, [answer])
+            if deed is not None:
+                record(self._audit, connection, deed(before, answer[0]))
         return answer
 
     def find(
         self, states: Sequence[AlarmState] | None, asset_id: str | None, priorities: Sequence[Priority] | None
     ) -> Sequence[Alarm]:
-        query = _joined().where(~alarm_rules.c.retired)
+        query = self._seen().where(~alarm_rules.c.retired)
         if states is None:
             query = query.where(alarms.c.state != AlarmState.NORMAL.value)
         else:
@@ -77,13 +93,14 @@ class CatalogAlarms:
         c = alarm_events.c
         query = select(alarm_events).where(c.asset_id == key[0], c.rule_id == key[1])
         with self._database.read() as connection:
-            _one(connection, _joined(), key)
+            _one(connection, self._seen(), key)
             return [_event(row) for row in connection.execute(query.order_by(c.event_id.desc()).limit(limit))]
 
     def events(self, start: int, end: int, limit: int = 1000) -> Sequence[AlarmEvent]:
         """The whole plant's journal in [start, end), newest first."""
         c = alarm_events.c
-        query = select(alarm_events).where(c.at >= start, c.at < end).order_by(c.at.desc(), c.event_id.desc())
+        query = select(alarm_events).where(c.at >= start, c.at < end, sees_asset(self._database.scope, c.asset_id))
+        query = query.order_by(c.at.desc(), c.event_id.desc())
         with self._database.read() as connection:
             return [_event(row) for row in connection.execute(query.limit(limit))]
 

@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, func, select, tuple_, update
 
 from forewarn.catalog.engine import Database, finite, upsert_by
+from forewarn.catalog.narrowing import sees_asset
+from forewarn.catalog.recording import Recorder, record
 from forewarn.catalog.tables import anomalies
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
+from forewarn.domain.access import Scope
+from forewarn.domain.audit import Deed
 from forewarn.domain.errors import InvalidInput, NotFound
 from forewarn.domain.findings import AnomalyStatus, Finding, Severity
 from forewarn.policies.anomaly_lifecycle import resolved_at
@@ -25,9 +29,17 @@ _MOST = 10_000
 class CatalogAnomalies:
     """AnomalyStore in the catalog."""
 
-    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+    def __init__(self, database: Database, now: Callable[[], int], audit: Recorder | None = None) -> None:
         self._database = database
         self._now = now
+        self._audit = audit
+
+    def within(self, scope: Scope) -> "CatalogAnomalies":
+        return CatalogAnomalies(self._database.within(scope), self._now, self._audit)
+
+    @property
+    def _seen(self) -> ColumnElement[bool]:
+        return sees_asset(self._database.scope, anomalies.c.asset_id)
 
     def upsert(self, findings: Sequence[Finding]) -> None:
         latest = {(f.signal_key, f.detector, f.started_at): f for f in findings}
@@ -39,7 +51,8 @@ class CatalogAnomalies:
                 upsert_by(connection, anomalies, rows, _KEY, _KEPT)
 
     def open_episodes(self) -> Sequence[Finding]:
-        query = select(anomalies).where(anomalies.c.ended_at.is_(None)).order_by(*(anomalies.c[name] for name in _KEY))
+        query = select(anomalies).where(anomalies.c.ended_at.is_(None), self._seen)
+        query = query.order_by(*(anomalies.c[name] for name in _KEY))
         with self._database.read() as connection:
             return [_finding(row) for row in connection.execute(query)]
 
@@ -47,7 +60,7 @@ class CatalogAnomalies:
         c = anomalies.c
         counted = (
             select(c.asset_id, func.count().label("open"))
-            .where(c.status == AnomalyStatus.OPEN.value)
+            .where(c.status == AnomalyStatus.OPEN.value, self._seen)
             .group_by(c.asset_id)
         )
         with self._database.read() as connection:
@@ -59,20 +72,33 @@ class CatalogAnomalies:
             raise InvalidInput(f"limit must be at least 1, not {query.limit}", field="limit")
         given = _given(query)
         with self._database.read() as connection:
-            rows = connection.execute(_selection(frozenset(given)), {**given, "rows": limit + 1}).all()
+            selection = _selection(frozenset(given))
+            if not self._database.scope.everywhere:
+                selection = selection.where(self._seen)
+            rows = connection.execute(selection, {**given, "rows": limit + 1}).all()
         page = [_anomaly(row) for row in rows[:limit]]
         return page, _cursor(page[-1]) if len(rows) > limit else None
 
-    def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int) -> Anomaly:
+    def set_status(
+        self,
+        anomaly_id: str,
+        status: AnomalyStatus,
+        note: str,
+        at: int,
+        deed: Callable[[Anomaly, Anomaly], Deed] | None = None,
+    ) -> Anomaly:
         with self._database.write() as connection:
-            query = select(anomalies).where(anomalies.c.anomaly_id == anomaly_id).with_for_update()
+            query = select(anomalies).where(anomalies.c.anomaly_id == anomaly_id, self._seen).with_for_update()
             row = connection.execute(query).one_or_none()
             if row is None:
                 raise NotFound(f"there is no anomaly {anomaly_id!r}")
             closed = resolved_at(AnomalyStatus(row.status), status, at, row.resolved_at)
             change = update(anomalies).where(anomalies.c.anomaly_id == anomaly_id)
             connection.execute(change.values(status=status.value, note=note, resolved_at=closed))
-            return _anomaly(connection.execute(query).one())
+            after = _anomaly(connection.execute(query).one())
+            if deed is not None:
+                record(self._audit, connection, deed(_anomaly(row), after))
+            return after
 
 
 def _given(query: AnomalyQuery) -> dict[str, object]:

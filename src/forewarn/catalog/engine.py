@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +11,13 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, mak
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, OperationalError, StatementError
 
+from forewarn.catalog.narrowing import set_scope
+from forewarn.domain.access import ALL, Scope
 from forewarn.domain.errors import ConfigurationError, InvalidInput, StorageFailed
 
 _BUSY_MS: Final = 30_000
 _WRITES: Final = "forewarn_writes"
+_THEN: Final = "forewarn_then"
 _DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -22,8 +25,12 @@ def catalog_url(url: str) -> URL:
     """Checked URL with its driver filled in. Raises ConfigurationError."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError(f"catalog address {url!r} is no URL: write sqlite:////path/catalog.db") from None
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        # Not told as it is: there may be a password in it.
+        raise ConfigurationError(
+            "the catalog's address (FOREWARN_DATABASE_URL) is no URL: write sqlite:////path/catalog.db or "
+            "postgresql+psycopg://user@host/db"
+        ) from None
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         raise ConfigurationError(f"catalog on {backend!r} is not supported: use sqlite or postgresql+psycopg")
@@ -41,7 +48,9 @@ def create_catalog_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True, **options)
+    engine = create_engine(url, pool_pre_ping=True, **options)
+    event.listen(engine, "connect", _set_up_postgresql)
+    return engine
 
 
 def _make_folder(folder: Path) -> None:
@@ -69,6 +78,13 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _set_up_postgresql(connection: Any, _record: object) -> None:
+    # Row-level security shows nothing to a connection that does not say what it may see (migration 0004).
+    with connection.cursor() as cursor:
+        cursor.execute("SET forewarn.scope = '*'")
+    connection.commit()
+
+
 def _begin_sqlite(connection: Connection) -> None:
     # A reader that turns writer is refused when another wrote in between: writers say so at once and queue.
     writes = connection.get_execution_options().get(_WRITES, False)
@@ -76,26 +92,52 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 class Database:
-    """Transactions on one engine. Thread-safe; a connection is one thread's for the length of a `with`."""
+    """Transactions on one engine, within a part of the plant. Thread-safe; a connection is one thread's for the
+    length of a `with`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, scope: Scope = ALL) -> None:
+        self.engine, self.scope = engine, scope
         self._writer = engine.execution_options(**{_WRITES: True})
+        consistent = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        self._snapshots = engine.execution_options(**consistent)
+
+    def within(self, scope: Scope) -> "Database":
+        """The same database for somebody who may see `scope` only."""
+        return Database(self.engine, scope)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view on SQLite, READ COMMITTED on PostgreSQL."""
         with _refusals(), self.engine.begin() as connection:
+            set_scope(connection, self.scope)
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """To read one consistent view, however many questions are asked of it."""
+        with _refusals(), self._snapshots.begin() as connection:
+            set_scope(connection, self.scope)
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Commits at the end, rolls back on any exception. SQLite admits one writer at a time."""
+        """Commits at the end, then does what was asked for with `after_commit`; rolls back on any exception. SQLite
+        admits one writer at a time."""
+        then: list[Callable[[], None]] = []
         with _refusals(), self._writer.begin() as connection:
+            connection.execution_options(**{_THEN: then})
+            set_scope(connection, self.scope)
             yield connection
+        for call in then:
+            call()
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def after_commit(connection: Connection, call: Callable[[], None]) -> None:
+    """Have `call` made when the transaction of `Database.write` is durable; never when it is rolled back."""
+    connection.get_execution_options()[_THEN].append(call)
 
 
 @contextmanager

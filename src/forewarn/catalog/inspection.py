@@ -4,8 +4,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, select, text
 
 from forewarn.catalog.engine import Database, catalog_url, create_catalog_engine
+from forewarn.catalog.tables import audit
 from forewarn.catalog.upgrade import MIGRATIONS, current_revision
 
 
@@ -32,3 +34,25 @@ def catalog_state(url: str) -> CatalogState:
     if revision is None:
         return CatalogState.MISSING
     return CatalogState.CURRENT if revision == script.get_current_head() else CatalogState.OLDER
+
+
+def bypasses_row_security(connection: Connection) -> bool:
+    """Whether PostgreSQL does not hold this user to row-level security. SQLite has none to bypass."""
+    if connection.dialect.name != "postgresql":
+        return False
+    asked = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+    return bool(connection.execute(asked).scalar())
+
+
+def has_audit_entries(url: str) -> bool:
+    """Whether something was recorded, so that only the key it was recorded with can vouch for it. Errors as above."""
+    if catalog_state(url) is CatalogState.MISSING:
+        return False
+    database = Database(create_catalog_engine(catalog_url(url)))
+    try:
+        with database.read() as connection:
+            if not inspect(connection).has_table(audit.name):
+                return False
+            return connection.execute(select(audit.c.number).limit(1)).first() is not None
+    finally:
+        database.close()

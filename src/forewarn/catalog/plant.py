@@ -8,9 +8,11 @@ from sqlalchemy import Connection, Table, func, select, update
 
 from forewarn.catalog.alarms import hold_rules, read_rules, retire_standing, write_rules
 from forewarn.catalog.engine import Database, upsert
+from forewarn.catalog.recording import Recorder, record
 from forewarn.catalog.tables import assets, places, plant_revision, sensors, sources
 from forewarn.domain.alarms import AlarmRule
 from forewarn.domain.assets import Asset, AssetStatus, Change, Component, Limits, Plant, Signal, SourceConfig
+from forewarn.domain.audit import Deed
 from forewarn.domain.errors import InvalidInput, NotFound
 from forewarn.policies.plant_plan import PlantImage, differences
 
@@ -24,16 +26,20 @@ _LIMITS: Final = ("low_critical", "low", "high", "high_critical")
 class CatalogPlant:
     """PlantStore in the catalog."""
 
-    def __init__(self, database: Database, now: Callable[[], int]) -> None:
-        self._database = database
-        self._now = now
+    def __init__(self, database: Database, now: Callable[[], int], audit: Recorder | None = None) -> None:
+        self._database, self._now, self._audit = database, now, audit
 
     def plan(self, plant: Plant, rules: Sequence[AlarmRule]) -> Sequence[Change]:
         _check(plant, rules)
         with self._database.read() as connection:
             return differences(_image(connection), PlantImage(plant, rules))
 
-    def apply(self, plant: Plant, rules: Sequence[AlarmRule]) -> Sequence[Change]:
+    def apply(
+        self,
+        plant: Plant,
+        rules: Sequence[AlarmRule],
+        deed: Callable[[Sequence[Change]], Deed] | None = None,
+    ) -> Sequence[Change]:
         """Raises InvalidInput when a rule or signal names something the plant does not hold."""
         _check(plant, rules)
         with self._database.write() as connection:
@@ -44,6 +50,8 @@ class CatalogPlant:
             if changes or _order(before.plant, before.rules) != _order(plant, rules):
                 self._write(connection, plant, rules, changes)
                 connection.execute(update(plant_revision).values(revision=revision + 1))
+            if changes and deed is not None:
+                record(self._audit, connection, deed(changes))
         return changes
 
     def _write(

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -208,6 +209,110 @@ alarm_events = Table(
     ForeignKeyConstraint(["asset_id", "rule_id"], ["alarm_rules.asset_id", "alarm_rules.rule_id"]),
     Index("ix_alarm_events_alarm", "asset_id", "rule_id", "event_id"),
     Index("ix_alarm_events_at", "at"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("person_id", Text, primary_key=True),
+    _required("name", Text),
+    _required("folded_name", Text, unique=True),
+    _required("full_name", Text),
+    Column("password_hash", Text),
+    _required("must_change", Boolean),
+    _required("disabled", Boolean),
+    Column("subject", Text, unique=True),
+    _required("created_at", BigInteger),
+)
+
+machines = Table(
+    "machines",
+    metadata,
+    Column("machine_id", Text, primary_key=True),
+    _required("name", Text),
+    Column("enrol_hash", LargeBinary),
+    Column("enrol_until", BigInteger),
+    Column("key_hash", LargeBinary),
+    Column("next_key_hash", LargeBinary),
+    Column("certificate", Text),
+    _required("revoked", Boolean),
+    _required("created_at", BigInteger),
+    Column("last_seen_at", BigInteger),
+    Index(
+        "uq_machines_standing",
+        "name",
+        unique=True,
+        sqlite_where=text("NOT revoked"),
+        postgresql_where=text("NOT revoked"),
+    ),
+)
+
+# holder_id: of a person or a machine.
+grants = Table(
+    "grants",
+    metadata,
+    Column("holder_id", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    _required("person_id", Text, ForeignKey("people.person_id")),
+    _required("secret_hash", LargeBinary),
+    Column("previous_hash", LargeBinary),
+    _required("created_at", BigInteger),
+    _required("rotated_at", BigInteger),
+    _required("expires_at", BigInteger),
+    _required("address", Text),
+    _required("agent", Text),
+    Index("ix_sessions_person_id", "person_id"),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("failure_key", Text, primary_key=True),
+    _required("count", Integer),
+    _required("last_at", BigInteger),
+)
+
+access_revision = Table(
+    "access_revision",
+    metadata,
+    Column("access_id", Integer, primary_key=True, autoincrement=False),
+    _required("revision", BigInteger),
+)
+
+# Never updated, never deleted from: triggers refuse both.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _required("at", BigInteger),
+    _required("action", Text),
+    _required("actor", Text),
+    _required("target", Text),
+    Column("before", Text),
+    Column("after", Text),
+    _required("address", Text),
+    _required("why", Text),
+    _required("trace_id", Text),
+    _required("digest", Text),
+    Index("ix_audit_at", "at"),
+    Index("ix_audit_actor", "actor", "number"),
+    Index("ix_audit_action", "action", "number"),
+)
+
+# One row: the newest entry. Writers lock it, so the chain has one end.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("head_id", Integer, primary_key=True, autoincrement=False),
+    _required("number", BigInteger),
+    _required("digest", Text),
 )
 
 stage_offsets = Table(

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from forewarn.domain.access import Scope
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Priority
+from forewarn.domain.audit import Deed
 
 AlarmKey = tuple[str, str]  # (asset_id, rule_id)
 
@@ -22,6 +24,10 @@ Transition = Callable[[AlarmRule, AlarmStatus], tuple[AlarmStatus, Sequence[Alar
 
 
 class AlarmStore(Protocol):
+    def within(self, scope: Scope) -> "AlarmStore":
+        """The same store, in which what lies outside `scope` does not exist: neither found nor changed."""
+        ...
+
     """(asset_id, rule_id) is unique in the database: an alarm stands once, however often it is raised."""
 
     def rules(self) -> Sequence[Alarm]:
@@ -40,8 +46,11 @@ class AlarmStore(Protocol):
         Keys without a rule are passed over. Called by the judge stage only."""
         ...
 
-    def change(self, key: AlarmKey, transition: Transition) -> tuple[Alarm, Sequence[AlarmEvent]]:
-        """Read, apply the pure `transition`, write, in one transaction; what a person's action goes through.
+    def change(
+        self, key: AlarmKey, transition: Transition, deed: Callable[[Alarm, Alarm], Deed] | None = None
+    ) -> tuple[Alarm, Sequence[AlarmEvent]]:
+        """Read, apply the pure `transition`, write, in one transaction; what a person's action goes through. `deed` is
+        told what was and what is, and goes into the audit log in the same transaction.
         Raises NotFound; what `transition` raises (Conflict) rolls back and passes on."""
         ...
 

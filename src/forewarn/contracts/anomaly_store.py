@@ -1,9 +1,11 @@
 """Where findings are kept, with the specification's lifecycle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from forewarn.domain.access import Scope
+from forewarn.domain.audit import Deed
 from forewarn.domain.findings import AnomalyStatus, Finding, Severity
 
 
@@ -34,6 +36,10 @@ class AnomalyQuery:
 
 
 class AnomalyStore(Protocol):
+    def within(self, scope: Scope) -> "AnomalyStore":
+        """The same store, in which what lies outside `scope` does not exist: neither found nor changed."""
+        ...
+
     def upsert(self, findings: Sequence[Finding]) -> None:
         """Insert or update by (signal_key, detector, started_at), in one transaction. A status that a
         person set (anything but OPEN) is kept."""
@@ -51,7 +57,15 @@ class AnomalyStore(Protocol):
         """Anomalies that no person has dealt with (status OPEN) by asset id; assets without one are absent."""
         ...
 
-    def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int) -> Anomaly:
+    def set_status(
+        self,
+        anomaly_id: str,
+        status: AnomalyStatus,
+        note: str,
+        at: int,
+        deed: Callable[[Anomaly, Anomaly], Deed] | None = None,
+    ) -> Anomaly:
         """Move along open -> investigating -> resolved | false_positive (and back to open).
-        Raises NotFound, or Conflict for a step the lifecycle does not have."""
+        `deed` is told what was and what is, and goes into the audit log in the same transaction. Raises NotFound,
+        or Conflict for a step the lifecycle does not have."""
         ...

@@ -64,6 +64,11 @@ class Historian(HistorianReads, Protocol):
         `rollups_before` may not be later than `raw_before`. Readers that are under way finish."""
         ...
 
+    @property
+    def raw_from(self) -> int:
+        """Readings before this instant were let go (some may be left); 0 = none were."""
+        ...
+
     def size(self) -> HistorianSize: ...
 
     def close(self) -> None:

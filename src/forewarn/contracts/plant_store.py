@@ -1,10 +1,11 @@
 """Where the plant's description is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from forewarn.domain.alarms import AlarmRule
 from forewarn.domain.assets import Asset, Change, Plant, Signal, SourceConfig
+from forewarn.domain.audit import Deed
 
 __all__ = ["Change", "PlantStore"]
 
@@ -16,9 +17,15 @@ class PlantStore(Protocol):
         """What `apply` would do. Rules name signals by id; their signal_key is filled in by apply."""
         ...
 
-    def apply(self, plant: Plant, rules: Sequence[AlarmRule]) -> Sequence[Change]:
+    def apply(
+        self,
+        plant: Plant,
+        rules: Sequence[AlarmRule],
+        deed: Callable[[Sequence[Change]], Deed] | None = None,
+    ) -> Sequence[Change]:
         """Make the catalog equal to `plant`, in one transaction. Removed things are marked retired, not
-        deleted: their history and journal stay readable."""
+        deleted: their history and journal stay readable. `deed` is told what changed, if anything did, and goes into
+        the audit log in the same transaction."""
         ...
 
     def revision(self) -> int:

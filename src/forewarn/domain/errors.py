@@ -21,6 +21,22 @@ class Conflict(ForewarnError):
     """The request is well formed but the thing's state forbids it."""
 
 
+class NotSignedIn(ForewarnError):
+    """Nobody is known behind the request: no token, or one that is wrong, old or revoked."""
+
+
+class NotAllowed(ForewarnError):
+    """Who asks is known, and may not."""
+
+
+class Delayed(ForewarnError):
+    """Too many attempts; nothing was tried. Retry later."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class BatchLogFull(ForewarnError):
     """The durable log has reached its bound; nothing of the batch was taken. Retry later."""
 

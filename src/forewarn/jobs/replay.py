@@ -42,11 +42,15 @@ class ReplayCount:
 class Replay:
     """Posts Arrow batches to `base_url` under one gateway name; a refused batch is tried again, never skipped."""
 
-    def __init__(self, base_url: str, gateway: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, base_url: str, gateway: str, key: str | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """key: a machine's, or an access token."""
         parts = urlsplit(base_url)
         self._connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._netloc, self._prefix = parts.netloc, parts.path.rstrip("/")
         self._gateway = gateway
+        self._signed = {} if key is None else {"Authorization": f"Bearer {key}"}
         self._sleep = sleep
         self._connection: http.client.HTTPConnection | None = None
 
@@ -91,6 +95,7 @@ class Replay:
         if self._connection is None:
             self._connection = self._connect(self._netloc, timeout=30)
         headers = {"Content-Type": ARROW, "Forewarn-Gateway": self._gateway, "Forewarn-Sequence": str(sequence)}
+        headers |= self._signed
         self._connection.request("POST", f"{self._prefix}/api/v1/telemetry/batch", body, headers)
         response = self._connection.getresponse()
         raw = response.read()

@@ -1,3 +1,4 @@
+import type { EventSource } from "eventsource";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { backoffMs } from "./backoff";
 import { LiveStream } from "./live";
@@ -75,6 +76,18 @@ describe("LiveStream", () => {
     vi.advanceTimersByTime(30_000);
     expect(opened.length).toBeGreaterThan(1);
     expect(opened[0]?.closed).toBe(true);
+  });
+
+  it("is closed by stop and begins as if nothing had been", () => {
+    opened[0]?.onopen?.();
+    opened[0]?.tell("readings", { offset: 7, signal: [], time_ms: [], value: [], quality: [] });
+    stream.stop();
+    vi.advanceTimersByTime(60_000);
+    expect([opened.length, opened[0]?.closed, stream.status, stream.lastReadingsAt]).toEqual([1, true, "connecting", null]);
+    stream.start();
+    vi.advanceTimersByTime(1);
+    opened[1]?.onopen?.();
+    expect([stream.status, gaps]).toEqual(["live", []]);
   });
 
   it("opens anew when other signals are wanted, and tells the gap this leaves", () => {

@@ -1,4 +1,6 @@
+import { EventSource } from "eventsource";
 import { backoffMs } from "./backoff";
+import { session } from "./browser-session";
 import type { Anomaly, LiveAlarm, LiveReadings } from "./types";
 
 export type LiveStatus = "connecting" | "live" | "reconnecting";
@@ -14,7 +16,9 @@ export interface LiveEvents {
 
 type Kind = keyof LiveEvents;
 type Listener<K extends Kind> = (data: LiveEvents[K]) => void;
-type EventSourceFactory = (url: string) => EventSource;
+/** The browser's own EventSource cannot carry a token; this one asks through the session. */
+const openSource = (url: string): EventSource =>
+  new EventSource(new URL(url, location.origin), { fetch: (at, init) => session.fetch(at, init as RequestInit) });
 
 /** Silence after which the stream is opened anew; the server's keep-alive comments are invisible to a page. */
 const SILENCE_MS = 20_000;
@@ -41,7 +45,7 @@ export class LiveStream {
   private readonly wanted = new Map<symbol, readonly string[]>();
   private readonly listeners = new Map<Kind, Set<Listener<never>>>();
 
-  constructor(private readonly create: EventSourceFactory = (url) => new EventSource(url)) {}
+  constructor(private readonly create: (url: string) => EventSource = openSource) {}
 
   on<K extends Kind>(kind: K, listener: Listener<K>): () => void {
     const set = this.listeners.get(kind) ?? new Set();
@@ -74,6 +78,10 @@ export class LiveStream {
     this.source = null;
     this.openedUrl = "";
     this.opened = false;
+    // Whoever opens it next is told nothing of what the one before has seen.
+    this.status = "connecting";
+    this.lastReadingsAt = null;
+    this.attempts = 0;
   }
 
   private schedule(delay: number): void {

@@ -1,5 +1,10 @@
 /** A refusal after RFC 9457. `status` 0 means that no server answered. */
 export class Problem extends Error {
+  /** Seconds until it may be tried again, where the server said so. */
+  retryAfterS?: number;
+  /** The part of the request that is to blame, where one is. */
+  field?: string;
+
   constructor(
     readonly title: string,
     readonly detail: string,
@@ -22,7 +27,10 @@ export function problemOf(body: unknown, status: number): Problem {
     return new Problem(`The server answered ${status}`, typeof body === "string" ? body.slice(0, 300) : "", status);
   }
   const title = text(body, "title") ?? `The server answered ${status}`;
-  return new Problem(title, text(body, "detail") ?? "", status, text(body, "trace_id"));
+  const problem = new Problem(title, text(body, "detail") ?? "", status, text(body, "trace_id"));
+  const field = text(body, "field");
+  if (field) problem.field = field;
+  return problem;
 }
 
 /** Nobody answered; the strip above every page says so, and what is shown stays. */

@@ -20,6 +20,27 @@ export type System = Schemas["System"];
 export type Readiness = Schemas["Readiness"];
 export type Simulation = Schemas["SimulationView"];
 export type FaultRequest = Schemas["FaultRequest"];
+export type Person = Schemas["PersonView"];
+export type Action = Person["actions"][number];
+export type Grant = Schemas["GrantView"];
+export type RoleName = Grant["role"];
+export type Roles = Schemas["RoleList"];
+export type PersonChange = Schemas["PersonChange"];
+export type SessionAnswer = Schemas["SignedIn"];
+export type SessionInfo = Schemas["SessionView"];
+export type Machine = Schemas["MachineView"];
+export type MachineEnrolment = Schemas["Enrolment"];
+export type AuditEntry = Schemas["AuditEntryView"];
+export type AuditAction = AuditEntry["action"];
+
+/** Which deeds are looked for, as the page's address says it. */
+export interface AuditFilter {
+  action?: string;
+  actor?: string;
+  text?: string;
+  start?: string;
+  end?: string;
+}
 
 /** One `readings` event of the live stream: equal-length columns. */
 export interface LiveReadings {

@@ -1,20 +1,23 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useMatchRoute } from "@tanstack/react-router";
+import { useMay } from "@/api/use-session";
 import { assetsQuery } from "@/features/assets/api/assets";
 import { commonPath } from "@/features/assets/order";
+import { ADMIN_PAGES } from "./admin-pages";
 import classes from "./Shell.module.css";
 
-const NAMES = { "/": "Worklist", "/alarms": "Alarms", "/admin": "Admin" } as const;
+const NAMES = { "/": "Worklist", "/alarms": "Alarms" } as const;
 
 /** Enterprise / site / area / line / machine (ISA-95); above the machines, what all of them have in common. */
 export function Breadcrumb() {
-  const { data } = useQuery(assetsQuery);
+  const { data } = useQuery({ ...assetsQuery, enabled: useMay("plant.read") });
   const matchRoute = useMatchRoute();
   const asset = matchRoute({ to: "/assets/$id" });
   const found = asset ? data?.assets.find((a) => a.id === asset.id) : undefined;
   const steps = found ? found.path : commonPath(data?.assets ?? []);
   const page = (Object.keys(NAMES) as (keyof typeof NAMES)[]).find((to) => matchRoute({ to }));
-  const here = asset ? (found?.name ?? asset.id) : page ? NAMES[page] : "No such page";
+  const tab = ADMIN_PAGES.find(({ to }) => matchRoute({ to }));
+  const here = asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
   return (
     <nav className={classes.crumbs} aria-label="Place in the plant">
       <title>{`${here} · Forewarn`}</title>
@@ -32,4 +35,8 @@ export function Breadcrumb() {
       </ol>
     </nav>
   );
+}
+
+function adminName({ to, label }: (typeof ADMIN_PAGES)[number]): string {
+  return to === "/admin" ? "Admin" : label;
 }

@@ -5,7 +5,7 @@ import classes from "./Shell.module.css";
 
 const TICK_MS = 500;
 const OLD_S = 10;
-/** A page just opened has not heard a reading yet; that is no news. */
+/** A page just opened, or just signed in to, has not heard a reading yet; that is no news. */
 const OPENING_MS = 6_000;
 
 interface Age {
@@ -15,19 +15,20 @@ interface Age {
   opening: boolean;
 }
 
-function read(): Age {
+function read(shownAt: number): Age {
   const at = live.lastReadingsAt;
   const now = performance.now();
-  return { status: live.status, seconds: at === null ? null : (now - at) / 1000, opening: now < OPENING_MS };
+  return { status: live.status, seconds: at === null ? null : (now - at) / 1000, opening: now - shownAt < OPENING_MS };
 }
 
 /** How old the newest reading on this page is. Old data never passes for live. */
 export function DataAge() {
-  const [{ status, seconds, opening }, setAge] = useState(read);
+  const [shownAt] = useState(() => performance.now());
+  const [{ status, seconds, opening }, setAge] = useState(() => read(shownAt));
   useEffect(() => {
-    const timer = setInterval(() => setAge(read()), TICK_MS);
+    const timer = setInterval(() => setAge(read(shownAt)), TICK_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [shownAt]);
   const waiting = seconds === null && opening;
   const old = !waiting && (status !== "live" || seconds === null || seconds > OLD_S);
   return (

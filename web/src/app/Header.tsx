@@ -1,7 +1,7 @@
-import { ActionIcon, Popover, TextInput, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { spotlight } from "@mantine/spotlight";
-import { IconMoon, IconSearch, IconSun, IconUser } from "@/ui/icons";
-import { setOperator, useOperator } from "@/ui/operator";
+import { PersonMenu } from "@/features/session/components/PersonMenu";
+import { IconMoon, IconSearch, IconSun } from "@/ui/icons";
 import { Breadcrumb } from "./Breadcrumb";
 import { Clock } from "./Clock";
 import { DataAge } from "./DataAge";
@@ -19,7 +19,7 @@ export function Header() {
         <kbd className={`key ${classes.hint}`} aria-hidden="true">Ctrl K</kbd>
       </button>
       <SchemeSwitch />
-      <Operator />
+      <PersonMenu />
     </header>
   );
 }
@@ -37,26 +37,5 @@ function SchemeSwitch() {
     >
       {dark ? <IconSun /> : <IconMoon />}
     </ActionIcon>
-  );
-}
-
-function Operator() {
-  const name = useOperator();
-  return (
-    <Popover position="bottom-end" shadow="md" trapFocus returnFocus>
-      <Popover.Target>
-        <ActionIcon variant="subtle" size={32} className={classes.tool} aria-label={name ? `You are ${name}` : "Say who you are"}>
-          <IconUser />
-        </ActionIcon>
-      </Popover.Target>
-      <Popover.Dropdown>
-        <TextInput
-          label="Your name in the journal"
-          placeholder="operator"
-          defaultValue={name}
-          onBlur={(e) => setOperator(e.currentTarget.value)}
-        />
-      </Popover.Dropdown>
-    </Popover>
   );
 }

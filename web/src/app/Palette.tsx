@@ -1,14 +1,17 @@
 import { Spotlight, type SpotlightActionGroupData } from "@mantine/spotlight";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { useSession } from "@/api/use-session";
 import { assetsQuery } from "@/features/assets/api/assets";
 import { StateMark } from "@/ui/components/StateMark";
 import { IconBell, IconGauge, IconList, IconSearch } from "@/ui/icons";
+import { adminPages } from "./admin-pages";
 
 /** Ctrl-K: any machine or page by a few letters. */
 export function Palette() {
   const navigate = useNavigate();
-  const { data } = useQuery(assetsQuery);
+  const { may } = useSession();
+  const { data } = useQuery({ ...assetsQuery, enabled: may("plant.read") });
   const actions: SpotlightActionGroupData[] = [
     {
       group: "Pages",
@@ -21,7 +24,12 @@ export function Palette() {
           leftSection: <IconBell />,
           onClick: () => void navigate({ to: "/alarms", search: { state: "shelved" } }),
         },
-        { id: "admin", label: "Admin", leftSection: <IconGauge />, onClick: () => void navigate({ to: "/admin" }) },
+        ...adminPages(may).map(({ to, label }) => ({
+          id: to,
+          label: to === "/admin" ? "Admin" : label,
+          leftSection: <IconGauge />,
+          onClick: () => void navigate({ to }),
+        })),
       ],
     },
     {

@@ -1,7 +1,14 @@
 import { Link, Outlet } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { useSession } from "@/api/use-session";
 import { AlarmBanner } from "@/features/alarms/components/AlarmBanner";
+import { DemoStrip } from "@/features/session/components/Doors";
+import { Brand } from "@/ui/components/Brand";
+import { Empty } from "@/ui/components/Panel";
 import { IconBell, IconGauge, IconList } from "@/ui/icons";
+import { adminPages } from "./admin-pages";
 import { ConnectionStrip, useLostSince } from "./ConnectionStrip";
+import { fetchPages } from "./fetch-pages";
 import { Header } from "./Header";
 import { Palette } from "./Palette";
 import classes from "./Shell.module.css";
@@ -14,10 +21,20 @@ const PAGES = [
   { to: "/admin", label: "Admin", Icon: IconGauge },
 ] as const;
 
+/** After this long the first page has what it needs. */
+const SETTLED_MS = 1_500;
+
 /** What surrounds every page: where you are, what is wrong anywhere, and how old the data is. */
 export function Shell() {
-  useLiveQueries();
+  const { may, demo } = useSession();
+  const looks = may("plant.read");
+  useLiveQueries(looks);
   const lostSince = useLostSince();
+  const pages = PAGES.filter(({ to }) => (to === "/admin" ? adminPages(may).length > 0 : looks));
+  useEffect(() => {
+    const timer = setTimeout(fetchPages, SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div className={classes.shell}>
       <a href="#main" className={classes.skip}>
@@ -25,19 +42,10 @@ export function Shell() {
       </a>
       <nav className={classes.nav} aria-label="Pages">
         <span className={classes.brand}>
-          <svg width={24} height={24} viewBox="0 0 32 32" aria-hidden="true">
-            <path
-              d="M2 20h7l3-11 5 16 3.5-10 1.5 5h8"
-              fill="none"
-              stroke="currentColor"
-              strokeWidth={2.6}
-              strokeLinejoin="round"
-              strokeLinecap="round"
-            />
-          </svg>
+          <Brand size={24} />
           <span className={classes.label}>Forewarn</span>
         </span>
-        {PAGES.map(({ to, label, Icon }) => (
+        {pages.map(({ to, label, Icon }) => (
           <Link key={to} to={to} className={classes.page} activeProps={{ "data-active": true }} activeOptions={{ exact: to === "/", includeSearch: false }}>
             <Icon size={19} />
             <span className={classes.label}>{label}</span>
@@ -45,12 +53,19 @@ export function Shell() {
         ))}
       </nav>
       <div className={classes.frame}>
+        {demo ? <DemoStrip /> : null}
         <div className={classes.top}>
           <Header />
-          {lostSince === null ? <AlarmBanner /> : <ConnectionStrip since={lostSince} />}
+          {lostSince === null ? looks ? <AlarmBanner /> : null : <ConnectionStrip since={lostSince} />}
         </div>
         <main id="main" className={classes.main} data-lost={lostSince !== null || undefined}>
-          <Outlet />
+          {looks || pages.length ? (
+            <Outlet />
+          ) : (
+            <Empty title="No part of the plant is open to you">
+              Your account has no role that lets it see anything. Whoever administers this site can give it one.
+            </Empty>
+          )}
         </main>
       </div>
       <Palette />

@@ -2,6 +2,8 @@ import { Modal } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { useSession } from "@/api/use-session";
+import { adminPages } from "./admin-pages";
 import classes from "./Shell.module.css";
 
 const KEYS: { place: string; keys: [string, string][] }[] = [
@@ -47,15 +49,23 @@ const KEYS: { place: string; keys: [string, string][] }[] = [
   },
 ];
 
+const ON_ALARMS = new Set(["x", "a", "s", "c", "u"]);
+
+function usable(key: string, admin: boolean, acts: boolean): boolean {
+  return (key !== "3" || admin) && (acts || !ON_ALARMS.has(key));
+}
+
 /** `?` lists every key there is. */
 export function Shortcuts() {
   const [opened, setOpened] = useState(false);
   const navigate = useNavigate();
+  const { may } = useSession();
+  const admin = adminPages(may).length > 0;
   useHotkeys([
     ["shift + ?", () => setOpened(true)],
     ["1", () => void navigate({ to: "/" })],
     ["2", () => void navigate({ to: "/alarms" })],
-    ["3", () => void navigate({ to: "/admin" })],
+    ["3", () => void (admin && navigate({ to: "/admin" }))],
   ]);
   return (
     <Modal
@@ -70,7 +80,7 @@ export function Shortcuts() {
           <section key={place}>
             <h3>{place}</h3>
             <dl>
-              {keys.map(([key, what]) => (
+              {keys.filter(([key]) => usable(key, admin, may("alarms.act"))).map(([key, what]) => (
                 <div key={key}>
                   <dt>
                     <kbd className="key">{key}</kbd>

@@ -1,21 +1,9 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { PAGES } from "./fetch-pages";
 import { NotFound } from "./NotFound";
 import { PageError } from "./PageError";
-import { readAlarmSearch, readAssetSearch, readWorklistSearch } from "./search";
+import { readAlarmSearch, readAssetSearch, readAuditSearch, readWorklistSearch } from "./search";
 import { Shell } from "./Shell";
-
-/** Each page is a file of its own, so that the first one opens fast. */
-const PAGES = {
-  worklist: () => import("./pages/WorklistPage"),
-  asset: () => import("./pages/AssetPage"),
-  alarms: () => import("./pages/AlarmsPage"),
-  admin: () => import("./pages/AdminPage"),
-};
-
-/** Fetch the other pages while there is a connection, so that they open when there is none. */
-export function fetchPages(): void {
-  for (const page of Object.values(PAGES)) void page().catch(() => undefined);
-}
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
@@ -24,6 +12,15 @@ const worklist = createRoute({
   path: "/",
   validateSearch: readWorklistSearch,
   component: lazyRouteComponent(PAGES.worklist, "WorklistPage"),
+});
+
+// Where single sign-on brings the browser back when it failed; the sign-in page stands there until somebody is in.
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  beforeLoad: () => {
+    throw redirect({ to: "/", replace: true });
+  },
 });
 
 export const assetRoute = createRoute({
@@ -46,8 +43,51 @@ const admin = createRoute({
   component: lazyRouteComponent(PAGES.admin, "AdminPage"),
 });
 
+const operation = createRoute({
+  getParentRoute: () => admin,
+  path: "/",
+  component: lazyRouteComponent(PAGES.operation, "OperationPage"),
+});
+
+const people = createRoute({
+  getParentRoute: () => admin,
+  path: "people",
+  component: lazyRouteComponent(PAGES.access, "PeoplePage"),
+});
+
+const machines = createRoute({
+  getParentRoute: () => admin,
+  path: "machines",
+  component: lazyRouteComponent(PAGES.access, "MachinesPage"),
+});
+
+const roles = createRoute({
+  getParentRoute: () => admin,
+  path: "roles",
+  component: lazyRouteComponent(PAGES.access, "RolesPage"),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => admin,
+  path: "sessions",
+  component: lazyRouteComponent(PAGES.access, "SessionsPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => admin,
+  path: "audit",
+  validateSearch: readAuditSearch,
+  component: lazyRouteComponent(PAGES.audit, "AuditPage"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([worklist, assetRoute, alarms, admin]),
+  routeTree: root.addChildren([
+    worklist,
+    signIn,
+    assetRoute,
+    alarms,
+    admin.addChildren([operation, people, machines, roles, sessions, audit]),
+  ]),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   scrollRestoration: true,

@@ -1,3 +1,4 @@
+import type { AuditFilter } from "@/api/types";
 import type { WorklistSearch } from "@/features/assets/components/Worklist";
 import type { AlarmFilter } from "@/features/alarms/order";
 import type { TrendSearch } from "@/features/signals/components/TrendPanel";
@@ -29,6 +30,16 @@ export function readWorklistSearch(raw: Raw): WorklistSearch {
 
 export function readAlarmSearch(raw: Raw): AlarmFilter {
   return compact({ state: text(raw, "state"), priority: text(raw, "priority"), asset: text(raw, "asset") });
+}
+
+export function readAuditSearch(raw: Raw): AuditFilter {
+  return compact({
+    action: text(raw, "action"),
+    actor: text(raw, "actor"),
+    text: text(raw, "text"),
+    start: text(raw, "start"),
+    end: text(raw, "end"),
+  });
 }
 
 export function readAssetSearch(raw: Raw): AssetSearch {

@@ -9,10 +9,10 @@ import { assetsQuery } from "@/features/assets/api/assets";
 const MOST_HEADLINES = 60;
 const REFRESH_MS = 1_000;
 
-/** Keeps the cached lists in step with the live stream. Used once, by the shell. */
-export function useLiveQueries(): void {
+/** Keeps the cached lists in step with the live stream, for those who may look. Used once, by the shell. */
+export function useLiveQueries(enabled: boolean): void {
   const queries = useQueryClient();
-  const { data, isFetched } = useQuery(assetsQuery);
+  const { data, isFetched } = useQuery({ ...assetsQuery, enabled });
   const headlines = useMemo(() => {
     const ids = (data?.assets ?? []).flatMap((a) => (a.headline ? [a.headline.signal_id] : []));
     return ids.slice(0, MOST_HEADLINES).sort().join(",");

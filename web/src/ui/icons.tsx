@@ -41,3 +41,5 @@ export const IconDown = stroke(<path d="m6 9 6 6 6-6" />);
 export const IconSun = stroke(<path d="M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v2M12 20v2M4.9 4.9l1.4 1.4M17.7 17.7l1.4 1.4M2 12h2M20 12h2M4.9 19.1l1.4-1.4M17.7 6.3l1.4-1.4" />);
 export const IconMoon = stroke(<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5" />);
 export const IconMore = stroke(<path d="M5 12h.01M12 12h.01M19 12h.01" strokeWidth={3} />);
+export const IconClose = stroke(<path d="M6 6l12 12M18 6 6 18" />);
+export const IconPlus = stroke(<path d="M12 5v14M5 12h14" />);

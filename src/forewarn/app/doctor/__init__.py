@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from forewarn.app.doctor import machine, stores
+from forewarn.app.doctor.certificate import certificates
 from forewarn.app.doctor.check import Check
 from forewarn.app.doctor.sources import sources
 from forewarn.app.settings import Settings
@@ -27,6 +28,7 @@ def examine(read_settings: Callable[[], Settings]) -> Iterator[Check]:
     place = list(_guarded("data directory", lambda: machine.disk(settings)))
     yield from place
     yield machine.port(settings)
+    yield from certificates(settings)
     yield machine.clock(settings)
     if place[0].ok:
         yield from _guarded("stores", lambda: _stores(settings))

@@ -5,6 +5,7 @@ import http.client
 import os
 import re
 import shutil
+import ssl
 import sys
 import tempfile
 import time
@@ -142,7 +143,13 @@ def port(settings: Settings) -> Check:
 def _site_state(settings: Settings) -> str | None:
     """`ready`, or which checks fail, of the site that holds the port; None when it is something else."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+    if settings.tls_certificate is None:
+        connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+    else:
+        # Whether the certificate is in order is another check's question.
+        anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(host, settings.port, timeout=2, context=anybody)
     try:
         connection.request("GET", "/readyz")
         answer = orjson.loads(connection.getresponse().read())

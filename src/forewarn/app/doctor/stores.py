@@ -29,8 +29,13 @@ def catalog(settings: Settings) -> tuple[Check, list[SourceConfig], list[Signal]
         with open_catalog(settings.catalog_url) as opened:
             sources, signals = list(opened.plant.sources()), list(opened.plant.signals())
             assets = len(opened.plant.assets())
+            walled = opened.backend != "postgresql" or opened.second_wall
     except ForewarnError as error:
         return Check("catalog", False, "cannot be used", f"{error}"), [], []
+    if not walled:
+        found = "its user is a superuser, whom PostgreSQL does not hold to row-level security"
+        remedy = "own the database by a plain role: CREATE ROLE forewarn LOGIN; ALTER DATABASE ... OWNER TO forewarn"
+        return Check("catalog", False, found, remedy, warning=True), sources, signals
     found = f"{assets} assets, {len(signals)} signals, {len(sources)} sources"
     return Check("catalog", assets > 0, found, "describe the plant: forewarn apply plant.toml", True), sources, signals
 

@@ -1,35 +1,38 @@
-import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
-import { assetsQuery } from "@/features/assets/api/assets";
-import { readinessQuery, simulationQuery, sourcesQuery, systemQuery } from "@/features/operation/api/operation";
-import { SimulationPanel } from "@/features/operation/components/SimulationPanel";
-import { SourcesTable } from "@/features/operation/components/SourcesTable";
-import { SystemFigures } from "@/features/operation/components/SystemFigures";
-import { ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
-import classes from "./AssetPage.module.css";
+import { Link, Navigate, Outlet, useMatchRoute } from "@tanstack/react-router";
+import { useSession } from "@/api/use-session";
+import { Empty } from "@/ui/components/Panel";
+import { ADMIN_PAGES, adminPages } from "../admin-pages";
+import classes from "./AdminPage.module.css";
 
+/** How the site runs and who may do what on it, each tab for those who may see it. */
 export function AdminPage() {
-  const sources = useQuery(sourcesQuery);
-  const system = useQuery(systemQuery);
-  const readiness = useQuery(readinessQuery);
-  const simulation = useQuery(simulationQuery);
-  const { data } = useQuery(assetsQuery);
-  const assets = useMemo(() => new Map((data?.assets ?? []).map((a) => [a.id, a])), [data]);
+  const { may } = useSession();
+  const matchRoute = useMatchRoute();
+  const pages = adminPages(may);
+  const here = ADMIN_PAGES.find(({ to }) => matchRoute({ to }));
+  const first = pages[0];
+  const allowed = here === undefined || may(here.needs);
   return (
     <div className={classes.page}>
       <h1 className="sr-only">Administration</h1>
-      {sources.data ? <SourcesTable sources={sources.data} readAt={sources.dataUpdatedAt} /> : <Waiting query={sources} />}
-      {system.data ? <SystemFigures system={system.data} readiness={readiness.data} /> : <Waiting query={system} />}
-      {simulation.data ? <SimulationPanel simulation={simulation.data} assets={assets} /> : <Waiting query={simulation} />}
+      {pages.length > 1 ? (
+        <nav className={classes.tabs} aria-label="Administration">
+          {pages.map(({ to, label }) => (
+            <Link key={to} to={to} className={classes.tab} activeOptions={{ exact: true, includeSearch: false }}>
+              {label}
+            </Link>
+          ))}
+        </nav>
+      ) : null}
+      {allowed ? (
+        <Outlet />
+      ) : here.to === "/admin" && first ? (
+        <Navigate to={first.to} replace />
+      ) : (
+        <Empty title="This page is not open to you">
+          It needs the right {here.needs}. Whoever administers this site can give you a role that has it.
+        </Empty>
+      )}
     </div>
-  );
-}
-
-function Waiting({ query }: { query: { error: Error | null; refetch: () => unknown } }) {
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  return (
-    <Panel flush>
-      <Rows count={3} />
-    </Panel>
   );
 }

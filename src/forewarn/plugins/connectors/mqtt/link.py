@@ -1,7 +1,6 @@
 """One MQTT session on the asyncio loop: paho does the protocol, nothing here runs in a thread after connecting."""
 
 import asyncio
-import os
 import ssl
 from collections import deque
 from contextlib import suppress
@@ -14,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
+from forewarn.kit.named_secret import named_secret
 from forewarn.plugins.connectors.mqtt.settings import MqttSettings
 
 # Above this many unstored messages we stop reading: TCP then holds a QoS 0 sender back.
@@ -214,14 +214,10 @@ class Link:
 
 
 def _password(settings: MqttSettings) -> str | None:
-    if settings.password_env is None:
-        return None
-    password = os.environ.get(settings.password_env)
-    if password is None:
-        raise ConfigurationError(
-            f"password_env: the environment has no {settings.password_env}: set it, or remove the line"
-        )
-    return password
+    try:
+        return named_secret("password", settings.password_env, settings.password_file)
+    except LookupError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _tls_context(settings: MqttSettings) -> ssl.SSLContext:

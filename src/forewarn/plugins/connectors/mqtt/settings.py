@@ -24,6 +24,7 @@ class MqttSettings(BaseModel):
     private_key: Path | None = Field(None, description="Its private key, PEM.")
     user: str | None = Field(None, description="User name; anonymous without one.")
     password_env: str | None = Field(None, description="Environment variable that holds the user's password.")
+    password_file: Path | None = Field(None, description="File that holds it; white space around it does not count.")
     keepalive_s: int = Field(5, ge=1, le=65535, description="Longest silence; after two of them the broker is lost.")
     timeout_s: float = Field(5.0, gt=0, description="Longest wait for the connection to stand.")
     session_expiry_s: int = Field(86_400, ge=0, description="MQTT 5: how long the broker keeps our messages for us.")
@@ -38,6 +39,8 @@ class MqttSettings(BaseModel):
             raise ValueError("ca, certificate and private_key are given without tls = true")
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("certificate and private_key go together")
-        if self.password_env and not self.user:
-            raise ValueError("password_env is given without user")
+        if (self.password_env or self.password_file) and not self.user:
+            raise ValueError("password_env or password_file is given without user")
+        if self.password_env and self.password_file:
+            raise ValueError("password_env and password_file are both given: remove one of them")
         return self

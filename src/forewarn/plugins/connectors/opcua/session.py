@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
 from typing import Final
 
@@ -13,6 +12,7 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
+from forewarn.kit.named_secret import named_secret
 from forewarn.plugins.connectors.opcua.settings import OpcUaSettings
 
 # Short, so that a session of ours that was killed does not hold one of the server's few places for an hour.
@@ -75,12 +75,11 @@ def _set_user(client: Client, settings: OpcUaSettings) -> None:
     if settings.user is None:
         return
     client.set_user(settings.user)
-    if settings.password_env is not None:
-        password = os.environ.get(settings.password_env)
-        if password is None:
-            raise ConfigurationError(
-                f"password_env: the environment has no {settings.password_env}: set it, or remove the line"
-            )
+    try:
+        password = named_secret("password", settings.password_env, settings.password_file)
+    except LookupError as error:
+        raise ConfigurationError(str(error)) from None
+    if password is not None:
         client.set_password(password)
 
 

@@ -21,6 +21,7 @@ class OpcUaSettings(BaseModel):
     application_uri: str = Field("urn:forewarn:gateway", description="Our application URI, as in our certificate.")
     user: str | None = Field(None, description="User name; anonymous without one.")
     password_env: str | None = Field(None, description="Environment variable that holds the user's password.")
+    password_file: Path | None = Field(None, description="File that holds it; white space around it does not count.")
     publishing_interval_ms: float = Field(250.0, gt=0, description="How often the server sends what has changed.")
     sampling_interval_ms: float = Field(
         -1.0, ge=-1, description="How often the server looks at each node; -1: as often as it publishes; 0: fastest."
@@ -36,6 +37,8 @@ class OpcUaSettings(BaseModel):
     def _complete(self) -> Self:
         if self.security != "None" and not (self.certificate and self.private_key):
             raise ValueError(f"security {self.security!r} needs certificate and private_key")
-        if self.password_env and not self.user:
-            raise ValueError("password_env is given without user")
+        if (self.password_env or self.password_file) and not self.user:
+            raise ValueError("password_env or password_file is given without user")
+        if self.password_env and self.password_file:
+            raise ValueError("password_env and password_file are both given: remove one of them")
         return self

@@ -2,7 +2,7 @@
 
 A value is kept as `mantissa` where mantissa / POWERS[scale], a power of ten or two, is the very same float64 (scale is
 chosen per signal and file), else in `real32` where float32 is the same number, else in `real64`. Exactly one of the
-three is not null. A time is `time` + `jitter` (see slots.py).
+three is not null. A time is `time` + `jitter_ms` or `jitter_us` (see slots.py).
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _EXACT: Final = float(1 << 53)
 _INT32: Final = float((1 << 31) - 1)
 
 # One bit per column that a row group cannot be read without.
-HAS_NO_MANTISSA, HAS_REAL32, HAS_REAL64, NOT_ALL_ZERO_QUALITY, HAS_JITTER, HAS_FINE_JITTER = 1, 2, 4, 8, 16, 32
+HAS_NO_MANTISSA, HAS_REAL32, HAS_REAL64, NOT_ALL_ZERO_QUALITY, HAS_JITTER_MS, HAS_JITTER_US = 1, 2, 4, 8, 16, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def layout(shape: Shape) -> Layout:
             [
                 ("signal", pa.int32()),
                 ("time", time),
-                ("jitter", pa.int32()),
+                ("jitter_ms", pa.int32()),
+                ("jitter_us", pa.int32()),
                 ("scale", pa.int8()),
                 ("mantissa", mantissa),
                 ("real32", pa.float32()),
@@ -70,7 +71,8 @@ def layout(shape: Shape) -> Layout:
         encodings={
             "signal": "DELTA_BINARY_PACKED",
             "time": "DELTA_BINARY_PACKED",
-            "jitter": "BYTE_STREAM_SPLIT",
+            "jitter_ms": "BYTE_STREAM_SPLIT",
+            "jitter_us": "BYTE_STREAM_SPLIT",
             "mantissa": "DELTA_BINARY_PACKED",
             "real32": "BYTE_STREAM_SPLIT",
             "real64": "BYTE_STREAM_SPLIT",
@@ -130,11 +132,13 @@ def encode(series: Series, count: Rows, shape: Shape | None = None) -> tuple[Pie
         small = ~fits & (real32.astype(np.float64).view(np.int64) == value.view(np.int64))
     large = ~(fits | small)
     slot, jitter = _split(series.time, count, shape)
+    none = np.zeros(len(jitter), np.int32)
     table = pa.table(
         [
             pa.array(series.signal),
             pa.array(slot).view(TIME if shape.fine else _MILLISECONDS),
-            pa.array(jitter),
+            pa.array(none if shape.fine else jitter),
+            pa.array(jitter if shape.fine else none),
             pa.array(np.repeat(scale, count)),
             nullable(whole, fits),
             nullable(real32, small),
@@ -160,9 +164,13 @@ def decode(chunk: Chunk) -> Series:
 
 def times(chunk: Chunk) -> Rows:
     at: Rows = chunk.column("time")
-    if chunk.flags & (HAS_JITTER | HAS_FINE_JITTER):
-        jitter: Rows = chunk.column("jitter").astype(np.int64)
-        return at + jitter * (1 if chunk.flags & HAS_FINE_JITTER else 1000)
+    jitter: Rows
+    if chunk.flags & HAS_JITTER_MS:
+        jitter = chunk.column("jitter_ms").astype(np.int64)
+        return at + jitter * 1000
+    if chunk.flags & HAS_JITTER_US:
+        jitter = chunk.column("jitter_us").astype(np.int64)
+        return at + jitter
     return at
 
 
@@ -188,7 +196,8 @@ def values(chunk: Chunk) -> NDArray[np.float64]:
 
 def time_columns(flags: int) -> list[str]:
     """Columns without which `times` cannot answer."""
-    return ["time", "jitter"] if flags & (HAS_JITTER | HAS_FINE_JITTER) else ["time"]
+    wanted = ((HAS_JITTER_MS, "jitter_ms"), (HAS_JITTER_US, "jitter_us"))
+    return ["time", *(name for flag, name in wanted if flags & flag)]
 
 
 def value_columns(flags: int) -> list[str]:

@@ -129,6 +129,10 @@ class ParquetHistorian:
             done += 1
         return done
 
+    @property
+    def raw_from(self) -> int:
+        return self._raw_from
+
     def forget(self, raw_before: int, rollups_before: int) -> int:
         with self._flushing, self._merging:
             self._raw_from = max(self._raw_from, whole_hours(raw_before))

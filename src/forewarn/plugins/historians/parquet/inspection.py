@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forewarn.domain.errors import StorageFailed
-from forewarn.plugins.historians.parquet.manifest import FORMAT, NAME
+from forewarn.plugins.historians.parquet.manifest import FORMAT, NAME, READABLE
 from forewarn.plugins.historians.parquet.sorted_file import SegmentDamaged, SortedFile
 
 
@@ -45,7 +45,7 @@ def _listed(directory: Path) -> tuple[int, list[tuple[str, int, int, int, str]]]
             files = connection.execute("SELECT path, bytes, footer_crc, rows, kind FROM file").fetchall()
     except sqlite3.Error as error:
         raise StorageFailed(f"cannot read the historian's manifest {directory / NAME}: {error}") from error
-    if state is None or state[0] != FORMAT:
+    if state is None or state[0] not in READABLE:
         raise StorageFailed(f"{directory / NAME} has format {state and state[0]}, this version reads {FORMAT}")
     return int(state[1]), files
 

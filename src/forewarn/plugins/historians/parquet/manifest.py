@@ -15,7 +15,9 @@ from typing import Any, Final
 from forewarn.domain.errors import StorageFailed
 from forewarn.plugins.historians.parquet.latest import LatestTable
 
-FORMAT: Final = 1
+# 2: a time is its slot and a jitter. A directory of format 1 has none, and is 2 once it was opened.
+FORMAT: Final = 2
+READABLE: Final = (1, FORMAT)
 NAME: Final = "manifest.sqlite"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS file (
@@ -129,6 +131,8 @@ class Manifest:
         self._connection.execute(
             "INSERT OR IGNORE INTO state VALUES (1, ?, 0, 0, ?)", (FORMAT, LatestTable.empty().to_bytes())
         )
+        # An older version would read what is written from here on wrongly; it is told by the number.
+        self._connection.execute("UPDATE state SET format = ? WHERE format < ?", (FORMAT, FORMAT))
 
     def load(self) -> tuple[Inventory, LatestTable]:
         """The last committed state: files, watermark, and the newest flushed reading of every signal."""
@@ -140,7 +144,7 @@ class Manifest:
                 rows = self._connection.execute(f"SELECT {names} FROM file ORDER BY generation").fetchall()  # noqa: S608
         except sqlite3.Error as error:
             raise StorageFailed(f"cannot read the historian's manifest {self._path}: {error}") from error
-        if row is None or row[0] != FORMAT:
+        if row is None or row[0] not in READABLE:
             found = "none" if row is None else row[0]
             raise StorageFailed(f"{self._path} has format {found}, this version reads {FORMAT}")
         files: dict[tuple[Kind, int], tuple[FileEntry, ...]] = {}

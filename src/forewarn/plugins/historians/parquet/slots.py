@@ -32,8 +32,23 @@ def split(time: Rows, count: Rows, ticks_per_ms: int) -> tuple[Rows, NDArray[np.
     uneven[1:] = np.diff(slot) != each[1:]
     uneven[first] = False
     poor: Mask = np.add.reduceat(uneven, first, dtype=np.int64) > _IRREGULAR * count
+    poor |= _spread(time - slot, count) > 1.5 * _spread(np.diff(time, prepend=time[:1]), count, skip_first=True)
     slot = np.where(np.repeat(poor, count), time, slot)
     return slot, (time - slot).astype(np.int32)
+
+
+def _spread(value: Rows, count: Rows, *, skip_first: bool = False) -> NDArray[np.float64]:
+    """Mean distance from the mean, of each run.
+
+    Even jitter of width J has J/4 and its differences J/3, and they take log2(J) and log2(2 J) bits. A clock that
+    drifts widens the jitter to a ramp and leaves the differences as they are; then these are cheaper."""
+    first = np.cumsum(count) - count
+    counted = value.astype(np.float64)
+    if skip_first:  # the step from one signal to the next is none
+        counted[first] = counted[np.minimum(first + 1, len(value) - 1)]
+    mean = np.add.reduceat(counted, first) / count
+    spread: NDArray[np.float64] = np.add.reduceat(np.abs(counted - np.repeat(mean, count)), first) / count
+    return spread
 
 
 def _periods(time: Rows, count: Rows, ticks_per_ms: int) -> Rows:

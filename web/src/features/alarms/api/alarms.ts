@@ -1,7 +1,6 @@
 import { type QueryClient, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answerOf, client } from "@/api/client";
 import type { Alarm, AlarmActionRequest, AlarmList } from "@/api/types";
-import { operatorName } from "@/ui/operator";
 
 /** Every alarm that is not normal; the pages filter it themselves, so counts and list always agree. */
 export const alarmsQuery = queryOptions({
@@ -17,7 +16,7 @@ export const journalQuery = (id: string) =>
   });
 
 export type AlarmAction = AlarmActionRequest["action"];
-export type AlarmCommand = Omit<AlarmActionRequest, "by">;
+export type AlarmCommand = AlarmActionRequest;
 
 /** Replace alarms in the cached list by what the server now says of them. */
 export function patchAlarms(queries: QueryClient, changed: readonly Alarm[]): void {
@@ -40,8 +39,7 @@ export function useAlarmAction() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: async (command: AlarmCommand) => {
-      const body: AlarmActionRequest = { ...command, by: operatorName() };
-      return (await answerOf(client.POST("/api/v1/alarms/actions", { body }))).results;
+      return (await answerOf(client.POST("/api/v1/alarms/actions", { body: command }))).results;
     },
     onSuccess: (results) => {
       patchAlarms(

@@ -2,6 +2,7 @@ import { useHotkeys } from "@mantine/hooks";
 import { useEffect, useRef, useState } from "react";
 import { live } from "@/api/live";
 import type { Alarm, AlarmActionResult } from "@/api/types";
+import { useMay } from "@/api/use-session";
 import { Empty } from "@/ui/components/Panel";
 import { type AlarmCommand, useAlarmAction } from "../api/alarms";
 import { type AlarmFilter, filterAlarms, groupByPriority } from "../order";
@@ -37,6 +38,7 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
   const [openId, setOpenId] = useState<string | null>(null);
   const [answers, setAnswers] = useState<Answers>(new Map());
   const selection = useSelection();
+  const mayAct = useMay("alarms.act");
   const action = useAlarmAction();
   function send(command: AlarmCommand): void {
     action.mutateAsync(command).then((results) => {
@@ -59,7 +61,7 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
     return shown.filter((alarm) => alarm.id === focused);
   };
   const perform = (verb: Verb): void => {
-    if (dialog || openId) return;
+    if (!mayAct || dialog || openId) return;
     const chosen = targets();
     const ids = chosen.map((alarm) => alarm.id);
     if (!ids.length) return;
@@ -69,7 +71,7 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
   };
   const toggle = (): void => {
     const id = focusedRow(root.current)?.dataset.alarmRow;
-    if (id) selection.set(id, !selection.ids.has(id));
+    if (id && mayAct) selection.set(id, !selection.ids.has(id));
   };
   useHotkeys([
     ["j", () => step(root.current, 1)],
@@ -85,14 +87,16 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
   return (
     <div ref={root} className={classes.console}>
       <FilterBar counts={counts} filter={filter} machines={!single} onFilter={onFilter} />
-      <ActionBar
-        count={picked.length}
-        total={shown.length}
-        busy={action.isPending}
-        onVerb={perform}
-        onAll={() => selection.replace(shown.map((alarm) => alarm.id))}
-        onNone={selection.clear}
-      />
+      {mayAct ? (
+        <ActionBar
+          count={picked.length}
+          total={shown.length}
+          busy={action.isPending}
+          onVerb={perform}
+          onAll={() => selection.replace(shown.map((alarm) => alarm.id))}
+          onNone={selection.clear}
+        />
+      ) : null}
       {groups.length ? <AlarmHeads /> : null}
       {groups.length === 0 ? (
         <Empty title={emptyTitle(filter)}>
@@ -110,7 +114,7 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
                   key={alarm.id}
                   alarm={alarm}
                   selected={selection.ids.has(alarm.id)}
-                  onSelect={selection.set}
+                  onSelect={mayAct ? selection.set : null}
                   onOpen={setOpenId}
                   answer={answers.get(alarm.id)}
                 />

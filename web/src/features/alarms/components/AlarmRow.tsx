@@ -11,7 +11,8 @@ import classes from "./AlarmRow.module.css";
 interface AlarmRowProps {
   alarm: Alarm;
   selected: boolean;
-  onSelect: (id: string, on: boolean) => void;
+  /** Null for those who may not act on alarms. */
+  onSelect: ((id: string, on: boolean) => void) | null;
   onOpen: (id: string) => void;
   answer?: { ok: boolean; detail: string };
 }
@@ -26,13 +27,17 @@ export const AlarmRow = memo(function AlarmRow({ alarm, selected, onSelect, onOp
       data-selected={selected || undefined}
       tabIndex={-1}
     >
-      <Checkbox
-        aria-label={`Select ${alarm.title}, ${alarm.asset_name}`}
-        checked={selected}
-        onChange={(e) => onSelect(alarm.id, e.currentTarget.checked)}
-        size="sm"
-        className={classes.check}
-      />
+      {onSelect ? (
+        <Checkbox
+          aria-label={`Select ${alarm.title}, ${alarm.asset_name}`}
+          checked={selected}
+          onChange={(e) => onSelect(alarm.id, e.currentTarget.checked)}
+          size="sm"
+          className={classes.check}
+        />
+      ) : (
+        <span className={classes.check} />
+      )}
       <span className={classes.priority}>
         <StateMark name={alarm.priority} />
       </span>

@@ -1,6 +1,7 @@
 import { Button, Menu } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { Anomaly } from "@/api/types";
+import { useMay } from "@/api/use-session";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { IconDown } from "@/ui/icons";
@@ -28,6 +29,7 @@ const AROUND_MS = 5 * 60_000;
 /** What the detectors found on one machine, newest first, each one click from its place on the chart. */
 export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomaly[]; assetId: string }) {
   const mark = useMarkAnomaly();
+  const mayJudge = useMay("anomalies.judge");
   return (
     <Panel title="Anomalies" flush>
       {anomalies.length === 0 ? (
@@ -57,25 +59,42 @@ export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomal
                 </Link>
                 <div className="muted">{a.ended_at ? `for ${lasted(a)}` : "still there"}</div>
               </div>
-              <Menu position="bottom-end">
-                <Menu.Target>
-                  <Button variant="default" className={classes.status} rightSection={<IconDown size={13} />} loading={mark.isPending && mark.variables.id === a.id}>
-                    {sentence(a.status)}
-                  </Button>
-                </Menu.Target>
-                <Menu.Dropdown>
-                  {VERDICTS.filter((v) => v.status !== a.status).map(({ status, label }) => (
-                    <Menu.Item key={status} onClick={() => mark.mutate({ id: a.id, status, note: a.note })}>
-                      {label}
-                    </Menu.Item>
-                  ))}
-                </Menu.Dropdown>
-              </Menu>
+              {mayJudge ? (
+                <Verdict anomaly={a} busy={mark.isPending && mark.variables.id === a.id} onVerdict={mark.mutate} />
+              ) : (
+                <span className={classes.status}>{sentence(a.status)}</span>
+              )}
             </li>
           ))}
         </ul>
       )}
     </Panel>
+  );
+}
+
+interface VerdictProps {
+  anomaly: Anomaly;
+  busy: boolean;
+  onVerdict: (verdict: Pick<Anomaly, "id" | "status" | "note">) => void;
+}
+
+/** What it turned out to be, in one choice. */
+function Verdict({ anomaly: { id, status: now, note }, busy, onVerdict }: VerdictProps) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button variant="default" className={classes.status} rightSection={<IconDown size={13} />} loading={busy}>
+          {sentence(now)}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {VERDICTS.filter((v) => v.status !== now).map(({ status, label }) => (
+          <Menu.Item key={status} onClick={() => onVerdict({ id, status, note })}>
+            {label}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 

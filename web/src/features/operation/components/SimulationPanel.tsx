@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 import type { Simulation } from "@/api/types";
+import { useMay } from "@/api/use-session";
 import { Empty, ErrorPanel, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatTime } from "@/ui/format";
@@ -19,6 +20,7 @@ interface SimulationPanelProps {
 /** The simulated plant: start, stop, break something, mend it. */
 export function SimulationPanel({ simulation, assets }: SimulationPanelProps) {
   const order = useSimulationOrder();
+  const mayRun = useMay("simulation.run");
   const [asking, setAsking] = useState(false);
   const { running, available, active, faults } = simulation;
   const titleOf = (fault: string): string => faults.find((f) => f.name === fault)?.title ?? fault;
@@ -32,7 +34,7 @@ export function SimulationPanel({ simulation, assets }: SimulationPanelProps) {
     </Button>
   );
   return (
-    <Panel title="Simulated plant" flush actions={available ? power : null}>
+    <Panel title="Simulated plant" flush actions={available && mayRun ? power : null}>
       {!available ? (
         <Empty title="This installation has no simulated plant">
           It comes with: forewarn demo
@@ -40,7 +42,7 @@ export function SimulationPanel({ simulation, assets }: SimulationPanelProps) {
       ) : (
         <div className={classes.simulation}>
           {order.error ? <ErrorPanel error={order.error} /> : null}
-          {running ? (
+          {running && mayRun ? (
             <InjectForm
               simulation={simulation}
               assets={assets}
@@ -48,7 +50,7 @@ export function SimulationPanel({ simulation, assets }: SimulationPanelProps) {
               onInject={(fault) => order.mutate({ verb: "inject", fault })}
             />
           ) : (
-            <p className="muted">The simulated plant stands still. Start it to inject faults.</p>
+            <p className="muted">{stillness(running, mayRun)}</p>
           )}
           <div>
             <h3 className={classes.subhead}>Active faults</h3>
@@ -64,9 +66,11 @@ export function SimulationPanel({ simulation, assets }: SimulationPanelProps) {
                       at {Math.round(severity * 100)}% since {formatTime(since)}
                     </span>
                   </span>
-                  <Button variant="default" onClick={() => order.mutate({ verb: "clear", asset_id, fault })}>
-                    Clear fault
-                  </Button>
+                  {mayRun ? (
+                    <Button variant="default" onClick={() => order.mutate({ verb: "clear", asset_id, fault })}>
+                      Clear fault
+                    </Button>
+                  ) : null}
                 </li>
               ))}
             </ul>
@@ -83,4 +87,9 @@ export function SimulationPanel({ simulation, assets }: SimulationPanelProps) {
       />
     </Panel>
   );
+}
+
+function stillness(running: boolean, mayRun: boolean): string {
+  if (running) return "The simulated plant runs.";
+  return mayRun ? "The simulated plant stands still. Start it to inject faults." : "The simulated plant stands still.";
 }

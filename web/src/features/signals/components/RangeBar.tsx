@@ -1,8 +1,9 @@
 import { Button, Loader, SegmentedControl } from "@mantine/core";
-import { exportUrl } from "@/api/series";
+import { useMay } from "@/api/use-session";
 import { formatTime } from "@/ui/format";
-import { IconChart, IconDownload, IconPlay, IconTable } from "@/ui/icons";
+import { IconChart, IconPlay, IconTable } from "@/ui/icons";
 import { RANGES, type TimeChoice } from "@/ui/time-range";
+import { ExportButton } from "./ExportButton";
 import classes from "./RangeBar.module.css";
 import type { TrendSearch } from "./TrendPanel";
 
@@ -18,6 +19,7 @@ interface RangeBarProps {
 
 /** Which time is shown and in which form. */
 export function RangeBar({ choice, range, table, loading, signals, window, onSearch }: RangeBarProps) {
+  const mayExport = useMay("readings.export");
   const isLive = choice.kind === "live";
   const freeze = (): void => onSearch({ from: Math.round(window.from), to: Math.round(window.to) });
   const follow = (): void => onSearch({ from: undefined, to: undefined });
@@ -52,16 +54,7 @@ export function RangeBar({ choice, range, table, loading, signals, window, onSea
       >
         {table ? "Charts" : "Table"}
       </Button>
-      <Button
-        variant="default"
-        component="a"
-        href={exportUrl(signals, window.from, window.to)}
-        download
-        title="All readings of this window as a Parquet file"
-        leftSection={<IconDownload size={14} />}
-      >
-        Export
-      </Button>
+      {mayExport ? <ExportButton signals={signals} window={window} /> : null}
     </div>
   );
 }

@@ -1,0 +1,67 @@
+"""What every route does: the one table that the guard asks. A route that is not here refuses everybody."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from forewarn.domain.access import Action
+
+# Whoever calls: nobody needs to be known.
+OPEN: Final = None
+
+RULES: Final[Mapping[tuple[str, str], Action | None]] = {
+    ("GET", "/healthz"): OPEN,
+    ("GET", "/readyz"): OPEN,
+    ("POST", "/api/v1/session"): OPEN,
+    ("POST", "/api/v1/session/refresh"): OPEN,
+    ("POST", "/api/v1/session/demo"): OPEN,
+    ("GET", "/api/v1/session/options"): OPEN,
+    ("GET", "/api/v1/session/single-sign-on"): OPEN,
+    ("GET", "/api/v1/session/single-sign-on/callback"): OPEN,
+    ("POST", "/api/v1/machines/enrol"): OPEN,
+    ("GET", "/api/v1/session"): Action.OWN_SESSION,
+    ("DELETE", "/api/v1/session"): Action.OWN_SESSION,
+    ("DELETE", "/api/v1/session/others"): Action.OWN_SESSION,
+    ("POST", "/api/v1/session/password"): Action.OWN_SESSION,
+    ("DELETE", "/api/v1/sessions/{session_id}"): Action.OWN_SESSION,
+    ("GET", "/api/v1/sessions"): Action.OWN_SESSION,
+    ("GET", "/api/v1/people"): Action.READ_ACCESS,
+    ("POST", "/api/v1/people"): Action.MANAGE_ACCESS,
+    ("PATCH", "/api/v1/people/{person_id}"): Action.MANAGE_ACCESS,
+    ("POST", "/api/v1/people/{person_id}/password"): Action.MANAGE_ACCESS,
+    ("GET", "/api/v1/roles"): Action.READ_ACCESS,
+    ("GET", "/api/v1/machines"): Action.READ_ACCESS,
+    ("POST", "/api/v1/machines"): Action.MANAGE_ACCESS,
+    ("POST", "/api/v1/machines/{machine_id}/enrolment"): Action.MANAGE_ACCESS,
+    ("DELETE", "/api/v1/machines/{machine_id}"): Action.MANAGE_ACCESS,
+    ("POST", "/api/v1/machines/key"): Action.OWN_SESSION,
+    ("GET", "/api/v1/machines/self"): Action.OWN_SESSION,
+    ("GET", "/api/v1/audit"): Action.READ_AUDIT,
+    ("GET", "/api/v1/audit/export"): Action.READ_AUDIT,
+    ("POST", "/api/v1/telemetry/batch"): Action.INGEST,
+    ("POST", "/api/ingest"): Action.INGEST,
+    ("GET", "/api/v1/assets"): Action.READ,
+    ("GET", "/api/v1/assets/{asset_id}"): Action.READ,
+    ("GET", "/api/v1/series"): Action.READ,
+    ("GET", "/api/v1/sensors/{sensor_id}/timeseries"): Action.READ,
+    ("GET", "/api/v1/live"): Action.READ,
+    ("GET", "/api/v1/anomalies"): Action.READ,
+    ("GET", "/api/v1/alarms"): Action.READ,
+    ("GET", "/api/v1/alarms/journal"): Action.READ,
+    ("GET", "/api/live-data"): Action.READ,
+    ("GET", "/api/sensor-history"): Action.READ,
+    ("GET", "/api/anomaly-history"): Action.READ,
+    ("GET", "/api/v1/export"): Action.EXPORT,
+    ("POST", "/api/v1/alarms/actions"): Action.ACT_ON_ALARMS,
+    ("PATCH", "/api/v1/anomalies/{anomaly_id}"): Action.JUDGE_ANOMALIES,
+    ("GET", "/api/v1/sources"): Action.READ_SITE,
+    ("GET", "/api/v1/system"): Action.READ_SITE,
+    ("GET", "/api/v1/simulation"): Action.READ_SITE,
+    ("GET", "/api/system-health"): Action.READ_SITE,
+    ("GET", "/metrics"): Action.READ_SITE,
+    ("POST", "/api/v1/simulation/start"): Action.RUN_SIMULATION,
+    ("POST", "/api/v1/simulation/stop"): Action.RUN_SIMULATION,
+    ("POST", "/api/v1/simulation/faults"): Action.RUN_SIMULATION,
+    ("DELETE", "/api/v1/simulation/faults"): Action.RUN_SIMULATION,
+    ("POST", "/api/start-simulation"): Action.RUN_SIMULATION,
+    ("POST", "/api/stop-simulation"): Action.RUN_SIMULATION,
+}

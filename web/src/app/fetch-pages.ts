@@ -1,0 +1,15 @@
+/** Each page is a file of its own, so that the first one opens fast. */
+export const PAGES = {
+  worklist: () => import("./pages/WorklistPage"),
+  asset: () => import("./pages/AssetPage"),
+  alarms: () => import("./pages/AlarmsPage"),
+  admin: () => import("./pages/AdminPage"),
+  operation: () => import("./pages/OperationPage"),
+  access: () => import("./pages/AccessPages"),
+  audit: () => import("./pages/AuditPage"),
+};
+
+/** Fetch the other pages while there is a connection, so that they open when there is none. */
+export function fetchPages(): void {
+  for (const page of Object.values(PAGES)) void page().catch(() => undefined);
+}
