@@ -92,14 +92,18 @@ def test_the_page_over_tls(site: SecureSite) -> None:
 def test_old_tls_is_refused(site: SecureSite) -> None:
     context = site.context()
     context.set_ciphers("ALL:@SECLEVEL=0")
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", site.port), 20) as plain:
-        context.wrap_socket(plain, server_hostname="127.0.0.1").close()
-    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    # Ended by the server; a client that could not offer it would say so itself.
-    refused = pytest.raises((ssl.SSLError, ConnectionResetError), match=r"EOF|ALERT|reset")
-    with socket.create_connection(("127.0.0.1", site.port), 20) as plain, refused:
-        context.wrap_socket(plain, server_hostname="127.0.0.1")
+    # Where certificates are asked for 1.2 is refused too: it would resume sessions that were checked by older files.
+    for oldest, newest in ((ssl.TLSVersion.TLSv1_2,) * 2, (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)):
+        context.minimum_version, context.maximum_version = oldest, newest
+        # Ended by the server; a client that could not offer it would say so itself.
+        refused = pytest.raises((ssl.SSLError, ConnectionResetError), match=r"EOF|ALERT|reset")
+        with socket.create_connection(("127.0.0.1", site.port), 20) as plain, refused:
+            context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def test_without_client_certificates_tls_1_2_is_spoken(identity: Identity) -> None:
+    context = ServerTls(identity.certificate, identity.private_key).context
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_a_renewed_certificate_is_taken_over(site: SecureSite) -> None:

@@ -293,3 +293,35 @@ def test_what_cannot_be_recorded_is_not_done(site: Site) -> None:
             attempt()
     assert (site.people.people(), list(site.people.sessions())) == (people, [before])
     assert (site.people.failures(["a"]), site.people.revision()) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [
+        ({"password_hash": "another"}, False),
+        ({"must_change": True}, False),
+        ({"subject": "https://idp|7"}, False),
+        ({"disabled": True}, False),
+        ({"full_name": "Anna B."}, True),
+    ],
+)
+def test_sessions_do_not_outlive_what_they_were_opened_by(site: Site, change: dict[str, object], stays: bool) -> None:
+    site.people.add(person("root", Grant(Role.ADMIN)), deed())
+    site.people.add(person("anna"), deed())
+    site.people.open_session(session("id-anna"), deed())
+    site.people.change("id-anna", lambda p: replace(p, **change), changed)
+    assert bool(site.people.sessions()) == stays
+
+
+def test_a_fresh_hash_of_the_same_password_ends_nothing(site: Site) -> None:
+    site.people.add(person("anna"), deed())
+    site.people.open_session(session("id-anna"), deed())
+    site.people.change("id-anna", lambda p: replace(p, password_hash="$argon2id$better"), changed, keep_sessions=True)
+    assert site.people.sessions()
+
+
+def test_a_session_is_not_opened_with_a_password_that_was_changed_meanwhile(site: Site) -> None:
+    site.people.add(replace(person("anna"), password_hash="now"), deed())
+    with pytest.raises(NotFound):
+        site.people.open_session(session("id-anna"), deed(), "before")
+    site.people.open_session(session("id-anna"), deed(), "now")

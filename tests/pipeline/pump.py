@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -39,8 +41,20 @@ class View:
         return self._catalog.plant.signals(asset_id)
 
 
+@cache
+def _empty_catalog() -> bytes:
+    """A new database's bytes: examples by the hundred need not run the migrations each."""
+    with TemporaryDirectory() as folder:
+        open_catalog(f"sqlite:///{folder}/catalog.db").close()
+        return (Path(folder) / "catalog.db").read_bytes()
+
+
 @contextmanager
 def pump_catalog(folder: Path, plant: Plant = PUMP) -> Iterator[Catalog]:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "catalog.db"
+    if not file.exists():
+        file.write_bytes(_empty_catalog())
     with open_catalog(f"sqlite:///{folder}/catalog.db") as catalog:
         catalog.plant.apply(plant, default_rules(plant))
         yield catalog

@@ -12,6 +12,7 @@ from forewarn.api.access_tokens import TokenSigner
 from forewarn.api.sign_on_parts import SingleSignOn
 from forewarn.contracts.machine_store import MachineStore
 from forewarn.contracts.people_store import PeopleStore
+from forewarn.kit.clock import DAY
 from forewarn.kit.passwords import PasswordHashing
 
 # A hash takes 64 MiB and a core: more at once starve what the site is for.
@@ -21,7 +22,8 @@ _HASHES_AT_ONCE: Final = 2
 @dataclass(frozen=True, slots=True)
 class AccessParts:
     """clock: microseconds UTC. demo: this is `forewarn demo`. secure_cookies: the page is served over TLS.
-    session_us: how long a session lasts without being used. single_sign_on: None: passwords only."""
+    session_us: how long a session lasts without being used; most_us: at the most. single_sign_on: None: passwords
+    only."""
 
     people: PeopleStore
     machines: MachineStore
@@ -32,6 +34,7 @@ class AccessParts:
     demo: bool
     secure_cookies: bool
     session_us: int
+    most_us: int = 30 * DAY
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_HASHES_AT_ONCE))
     single_sign_on: SingleSignOn | None = None
 

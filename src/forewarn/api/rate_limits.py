@@ -13,7 +13,7 @@ from forewarn.api.problems import RateLimited
 from forewarn.domain.access import Action, Principal
 
 # Whoever may guess here guesses passwords and tokens.
-_GUESSED: Final = frozenset(("/api/v1/session", "/api/v1/machines/enrol"))
+_GUESSED: Final = frozenset(("/api/v1/session", "/api/v1/session/single-sign-on/callback", "/api/v1/machines/enrol"))
 _PROBES: Final = frozenset(("/healthz", "/readyz"))
 _NETWORK: Final = 64
 _MOST: Final = 50_000

@@ -91,6 +91,7 @@ def _rehashed(request: Request, access: AccessParts, person: Person, password: s
             actor=p.name,
             why="the same password, hashed with today's parameters",
         ),
+        keep_sessions=True,
     )
     access.book.changed()
     return after
@@ -148,6 +149,9 @@ def refresh_session(request: Request, access: AccessParts, cookie: str) -> Opene
         known = access.book.session(session_id)
     if known is None:
         raise NotSignedIn("this session has ended; sign in")
+    ends = min(now + access.session_us, known.created_at + access.most_us)
+    if ends <= now:
+        raise NotSignedIn("this session has lasted as long as it may; sign in")
     owner = access.book.person(known.person_id)
     replayed = deed(
         request,
@@ -156,9 +160,7 @@ def refresh_session(request: Request, access: AccessParts, cookie: str) -> Opene
         actor=owner.name if owner else "unknown",
         why="a refresh secret came a second time: somebody copied it, so the session ended",
     )
-    session = access.people.rotate(
-        session_id, digest_of(secret), digest_of(fresh), now, now + access.session_us, replayed
-    )
+    session = access.people.rotate(session_id, digest_of(secret), digest_of(fresh), now, ends, replayed)
     access.book.changed()
     person = access.book.person(session.person_id) if session else None
     if session is None or person is None or person.disabled:

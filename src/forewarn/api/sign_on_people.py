@@ -18,7 +18,7 @@ from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.people import Person
 from forewarn.policies.claimed_roles import claimed_grants
-from forewarn.policies.person_names import folded
+from forewarn.policies.person_names import folded, taken_by_others
 
 _LONGEST_NAME: Final = 64
 _LONGEST_FULL_NAME: Final = 200
@@ -133,8 +133,9 @@ def _made(
 
 def _wanted_name(claims: Mapping[str, object]) -> str:
     """Without blanks, so that nobody is called `gateway hall1`."""
-    names = (_plain(claims.get(name)) for name in ("preferred_username", "email", "sub"))
-    return "_".join(next((name for name in names if name), "person").split())[:_LONGEST_NAME]
+    given = (_plain(claims.get(name)) for name in ("preferred_username", "email", "sub"))
+    names = ("_".join(name.split())[:_LONGEST_NAME] for name in given)
+    return next((name for name in names if name and not taken_by_others(name)), "person")
 
 
 def _free_name(access: AccessParts, wanted: str) -> str:

@@ -13,6 +13,7 @@ from forewarn.api.access_requests import address_of, deed, from_this_machine
 from forewarn.api.guard import GuardedRoute
 from forewarn.api.oidc_client import of_answer
 from forewarn.api.problems import ERROR_RESPONSES
+from forewarn.api.rate_limits import address_key
 from forewarn.api.session import keep_cookie
 from forewarn.api.sign_in import Opened, open_session
 from forewarn.api.sign_on_attempt import LIFE_US
@@ -20,7 +21,7 @@ from forewarn.api.sign_on_parts import SingleSignOn
 from forewarn.api.sign_on_people import admitted
 from forewarn.api.sign_on_problems import SignOnProblem, SignOnRefused, page_of
 from forewarn.domain.audit import AuditAction
-from forewarn.domain.errors import NotAllowed, NotFound, NotSignedIn, StorageFailed
+from forewarn.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, StorageFailed
 from forewarn.kit.clock import SECOND
 from forewarn.policies.lockout import Counted, Failures, wait_s
 
@@ -87,7 +88,11 @@ async def come_back(
     sign_on = _of(request, access)
     try:
         await anyio.to_thread.run_sync(_refuse_early, request, access)
-        attempt = sign_on.attempts.take(request.cookies.get(COOKIE), state)
+        cookie = request.cookies.get(COOKIE)
+        if not cookie:
+            # Nobody began here: neither an attempt to be counted nor a deed to be recorded.
+            return _redirect(page_of(SignOnProblem.EXPIRED))
+        attempt = sign_on.attempts.take(cookie, state)
         if error or not code:
             raise of_answer(error)
         claims = await sign_on.client.claims(code, attempt, iss)
@@ -96,7 +101,7 @@ async def come_back(
         keep_cookie(answer, access, opened)
     except SignOnRefused as refused:
         answer = _redirect(page_of(await anyio.to_thread.run_sync(_told, request, access, refused)))
-    except StorageFailed as failed:
+    except (StorageFailed, InvalidInput, Conflict) as failed:
         _log.error("single_sign_on_fails", why=str(failed))
         answer = _redirect(page_of(SignOnProblem.FAILED))
     answer.delete_cookie(COOKIE, PATH, secure=access.secure_cookies, httponly=True, samesite="lax")
@@ -149,7 +154,7 @@ def _told(request: Request, access: AccessParts, refused: SignOnRefused) -> Sign
 
 
 def _key(request: Request) -> str:
-    return f"single sign-on {address_of(request)}"
+    return f"single sign-on {address_key(address_of(request))}"
 
 
 def _redirect(url: str) -> RedirectResponse:

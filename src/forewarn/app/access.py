@@ -11,7 +11,7 @@ from forewarn.app.secrets import read_secret
 from forewarn.app.settings import Settings
 from forewarn.app.sign_on import single_sign_on
 from forewarn.catalog import Catalog
-from forewarn.kit.clock import HOUR, now_us
+from forewarn.kit.clock import DAY, HOUR, now_us
 from forewarn.kit.passwords import PasswordHashing
 
 
@@ -30,6 +30,7 @@ def access_parts(settings: Settings, catalog: Catalog, hashing: PasswordHashing,
         demo=demo and on_loopback(settings.host),
         secure_cookies=settings.tls_certificate is not None or settings.behind_proxy,
         session_us=int(settings.session_hours * HOUR),
+        most_us=int(settings.session_days * DAY),
         single_sign_on=single_sign_on(settings, token_key),
     )
 

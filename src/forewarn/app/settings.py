@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     max_connections_of_address: int = Field(2_048, ge=1, description="Connections from one address at once")
     database_url: str | None = Field(None, description="Catalog; default is SQLite in the directory")
     secrets_directory: Path | None = Field(None, description="Where keys lie; default is `secrets` in the directory")
+    session_days: Positive = Field(30.0, description="How long a sign-in lasts at the most, days")
     session_hours: Positive = Field(12.0, description="How long a sign-in lasts without being used, hours")
     oidc_issuer: str | None = Field(None, description="Single sign-on: the OpenID Connect provider's own address")
     oidc_client_id: str | None = Field(None, description="What the provider calls this site")

@@ -105,7 +105,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
 
     Raises ConfigurationError when the directory, a plugin or the database cannot be used.
     """
-    directory = settings.make_directory()
+    directory = _tidy(settings.make_directory())
     with contextlib.ExitStack() as closing:
         catalog = closing.enter_context(open_site_catalog(settings))
         plant = CatalogPlantView(catalog.plant)
@@ -154,6 +154,13 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             *(settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat),
             *(access, password, app),
         )
+
+
+def _tidy(directory: Path) -> Path:
+    """Without the exports of a process that was killed while it wrote them."""
+    for left in directory.glob("export-*.parquet"):
+        left.unlink(missing_ok=True)
+    return directory
 
 
 def _door(

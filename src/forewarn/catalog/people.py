@@ -40,7 +40,12 @@ class CatalogPeople(CatalogSessions, CatalogFailures):
             self._record(connection, deed)
 
     def change(
-        self, person_id: str, change: Callable[[Person], Person], deed: Callable[[Person, Person], Deed]
+        self,
+        person_id: str,
+        change: Callable[[Person], Person],
+        deed: Callable[[Person, Person], Deed],
+        *,
+        keep_sessions: bool = False,
     ) -> Person:
         with self._changing() as connection:
             found = _read(connection, people.c.person_id == person_id)
@@ -54,7 +59,7 @@ class CatalogPeople(CatalogSessions, CatalogFailures):
                 _refuse_last_admin(connection, before)
             connection.execute(update(people).where(people.c.person_id == person_id).values(**_row(after)))
             write_grants(connection, person_id, after.grants)
-            if after.disabled:
+            if after.disabled or (not keep_sessions and _opened_by(before) != _opened_by(after)):
                 connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
             self._record(connection, deed(before, after))
             return after
@@ -65,6 +70,11 @@ def _read(connection: Connection, where: ColumnElement[bool] | None = None) -> l
     query = _HELD if where is None else _HELD.where(where)
     rows = sorted(connection.execute(query), key=lambda row: (row.folded_name, row.person_id))
     return [_person(list(of_one)) for _, of_one in groupby(rows, key=lambda row: row.person_id)]
+
+
+def _opened_by(person: Person) -> tuple[object, ...]:
+    """What a sign-in was checked against: sessions do not outlive it."""
+    return person.password_hash, person.must_change, person.subject
 
 
 def _refuse_taken(connection: Connection, person: Person) -> None:

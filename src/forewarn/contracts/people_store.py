@@ -21,10 +21,17 @@ class PeopleStore(Protocol):
         ...
 
     def change(
-        self, person_id: str, change: Callable[[Person], Person], deed: Callable[[Person, Person], Deed]
+        self,
+        person_id: str,
+        change: Callable[[Person], Person],
+        deed: Callable[[Person, Person], Deed],
+        *,
+        keep_sessions: bool = False,
     ) -> Person:
         """Read, apply `change`, write, in one transaction; `deed` is told what was and what is. Raises NotFound, and
-        Conflict when no enabled admin of everything would be left; what `change` raises rolls back."""
+        Conflict when no enabled admin of everything would be left; what `change` raises rolls back.
+        All sessions end where the person is disabled, or password, must_change or subject are others now;
+        keep_sessions: not for these three."""
         ...
 
     def sessions(self) -> Sequence[Session]:
