@@ -125,10 +125,9 @@ def test_what_another_process_ended_counts_until_the_next_look(
 
 def test_the_disabled_are_out_and_changed_grants_count(book: AccessBook, stores: Stores, signer: TokenSigner) -> None:
     token = _bearer(signer)
-    stores.people.change("p1", lambda p: replace(p, grants=(Grant(Role.AUDITOR),), must_change=True), lambda a, b: DEED)
+    stores.people.change("p1", lambda p: replace(p, grants=(Grant(Role.AUDITOR),)), lambda a, b: DEED)
     book.changed()
     assert book.principal(token).grants == (Grant(Role.AUDITOR),)
-    assert book.principal(token).must_change
     stores.people.change("p1", lambda p: replace(p, disabled=True), lambda a, b: DEED)
     book.changed()
     with pytest.raises(NotSignedIn):
