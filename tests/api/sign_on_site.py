@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
@@ -120,13 +121,17 @@ class SignOnSite:
 
 
 @contextlib.contextmanager
-def sign_on_site(directory: Path, issuer: str, **settings: object) -> Iterator[SignOnSite]:
+def sign_on_site(directory: Path, issuer: str, **settings: Any) -> Iterator[SignOnSite]:
     """Its clock is the real one's, stopped: the provider's tokens count."""
 
     def parts(clock: SetClock) -> SingleSignOn | None:
         clock.now = now_us()
-        set_up = {"oidc_issuer": issuer, "oidc_client_id": "forewarn", "oidc_client_secret": SECRET} | settings
-        return single_sign_on(Settings(**set_up), b"k" * 32, clock)  # type: ignore[arg-type]
+        set_up: dict[str, Any] = {
+            "oidc_issuer": issuer,
+            "oidc_client_id": "forewarn",
+            "oidc_client_secret": SECRET,
+        } | settings
+        return single_sign_on(Settings(**set_up), b"k" * 32, clock)
 
     with serving_access(directory, sign_on=parts) as site:
         yield SignOnSite(site, issuer)

@@ -162,7 +162,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def open_parts(directory: Path, **settings: object) -> Iterator[Opened]:
+def open_parts(directory: Path, **settings: Any) -> Iterator[Opened]:
     with contextlib.ExitStack() as closing:
         catalog = closing.enter_context(open_catalog(f"sqlite:///{directory / 'catalog.db'}", seal=SEAL))
         catalog.plant.apply(*plant_of())
@@ -212,7 +212,7 @@ def open_parts(directory: Path, **settings: object) -> Iterator[Opened]:
             session_us=DAY,
         )
         credentials = Credentials(catalog, signer, book.changed)
-        opened = replace(parts, **settings)  # type: ignore[arg-type]
+        opened = replace(parts, **settings)
         yield Opened(opened, access, credentials, credentials.person("anna"))
 
 

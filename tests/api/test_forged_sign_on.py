@@ -318,8 +318,8 @@ def test_what_the_browser_brings_is_not_repeated(site: SignOnSite, provider: Lyi
 def test_a_cookie_that_is_not_ours(site: SignOnSite, provider: LyingProvider, browser: Browser, cookie: str) -> None:
     state = query_of(browser.away())["state"]
     url = httpx.URL(site.site.url + CALLBACK, params={"code": "c", "state": state})
-    sent = {"Cookie": f"forewarn_sign_on={cookie}".encode()}
-    answer = httpx.get(url, headers=sent)  # type: ignore[arg-type]
+    sent = [(b"Cookie", f"forewarn_sign_on={cookie}".encode())]
+    answer = httpx.get(url, headers=sent)
     assert problem_of(answer.headers["location"]) == "expired"
     assert "/token" not in provider.asked
 

@@ -3,6 +3,7 @@
 import http.client
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -60,11 +61,11 @@ def test_reading_is_open_to_links(site: Site) -> None:
 
 def test_an_http_page_is_none_of_an_https_site() -> None:
     check = OriginCheck()
-    scope = {"method": "POST", "scheme": "https", "http_version": "1.1"}
-    scope["headers"] = [(b"host", b"plant.example"), (b"origin", b"http://plant.example")]  # type: ignore[assignment]
+    scope: dict[str, Any] = {"method": "POST", "scheme": "https", "http_version": "1.1"}
+    scope["headers"] = [(b"host", b"plant.example"), (b"origin", b"http://plant.example")]
     with pytest.raises(Exception, match="another site's page"):
         check.refuse(scope)
-    scope["headers"][1] = (b"origin", b"https://plant.example")  # type: ignore[index]
+    scope["headers"][1] = (b"origin", b"https://plant.example")
     check.refuse(scope)
 
 

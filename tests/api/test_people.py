@@ -114,7 +114,7 @@ def test_a_reset_ends_everything_and_is_shown_once(site: AccessSite, admin: http
         password = admin.post("/api/v1/people/id-forgot/password").json()["one_time_password"]
         assert person.get("/api/v1/session").status_code == 401
         assert person.post("/api/v1/session", json={"name": "forgot", "password": PASSWORD}).status_code == 401
-        assert signed_in(person, "forgot", password)["person"]["must_change"]  # type: ignore[index]
+        assert signed_in(person, "forgot", password)["person"]["must_change"]
     assert password not in str(site.stores.deeds())
     assert admin.post("/api/v1/people/nobody/password").status_code == 404
 

@@ -289,7 +289,7 @@ def test_a_password_of_ones_own(site: AccessSite, browser: httpx.Client) -> None
     site.person("new", ADMIN, must_change=True)
     with site.browser() as elsewhere:
         signed_in(elsewhere, "new")
-        assert signed_in(browser, "new")["person"]["must_change"]  # type: ignore[index]
+        assert signed_in(browser, "new")["person"]["must_change"]
         assert browser.get("/api/v1/people").status_code == 403
         for old, new, field in (
             ("wrong", NEW, "old"),

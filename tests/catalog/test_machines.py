@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -42,9 +43,9 @@ def store(database: Database, audit: CatalogAudit) -> MachineStore:
     return CatalogMachines(database, lambda: 5, audit)
 
 
-def machine(name: str, **changes: object) -> Machine:
+def machine(name: str, **changes: Any) -> Machine:
     plain = Machine(f"id-{name}", name, (GRANT,), b"\x00token\xff", 900, None, None, None, False, 7, None)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def enrolled(_: Machine, after: Machine) -> Deed:

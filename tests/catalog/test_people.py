@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -52,9 +53,9 @@ def site(url: str) -> Iterator[Site]:
     database.close()
 
 
-def person(name: str, *grants: Grant, **changes: object) -> Person:
+def person(name: str, *grants: Grant, **changes: Any) -> Person:
     plain = Person(f"id-{name}", name, name.title(), grants, "hash", False, False, 7)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def session(person_id: str, session_id: str = "s1", expires_at: int = 2_000 * SECOND) -> Session:

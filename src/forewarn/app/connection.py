@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -60,15 +60,16 @@ class Connection(HttpToolsProtocol):
     _certificate: str | None = None
     _expires_at = 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        made = cast(asyncio.Transport, transport)
+        super().connection_made(made)
         self._phase = _Phase.HEAD
         self._since = self.loop.time()
         self._head = self._body = 0
         self._unsent: tuple[int, float] = (0, self._since)
         self._address = self.client[0] if self.client else ""
         self.addresses[self._address] += 1
-        self._certificate, self._expires_at = _peer_certificate(transport)
+        self._certificate, self._expires_at = _peer_certificate(made)
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "more connections are open than this site carries; try again later")
         elif self.addresses[self._address] > self.limits.connections_of_address:
@@ -101,7 +102,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._certificate is not None and time.time() < self._expires_at:
-            self.scope[PEER_CERTIFICATE] = self._certificate  # type: ignore[typeddict-unknown-key]
+            cast(dict[str, Any], self.scope)[PEER_CERTIFICATE] = self._certificate
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > self.limits.headers or (

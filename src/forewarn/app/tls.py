@@ -24,7 +24,7 @@ class ServerTls:
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
         """Raises ConfigurationError that names the file and the remedy."""
         self._files = certificate, key, client_ca
-        self._stamp = _stamp(self._files)
+        self._stamp, self._told = _stamp(self._files), ""
         self._current = _context(*self._files)
         # Made of the first files and never changed: each handshake is handed to the newest.
         self.context = _context(*self._files)
@@ -47,8 +47,11 @@ class ServerTls:
             self._stamp = stamp
             fresh = _context(*self._files)
         except ConfigurationError as error:
-            _log.error("certificate_not_taken_over", error=str(error))
+            if str(error) != self._told:  # once, not once a second for as long as a file is missing
+                self._told = str(error)
+                _log.error("certificate_not_taken_over", error=self._told)
             return False
+        self._told = ""
         self._current = fresh
         _log.info("certificate_taken_over", certificate=str(self._files[0]))
         return True
