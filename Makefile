@@ -7,20 +7,24 @@ STAMP  := $(VENV)/.forewarn
 SHARED := ../shared/data
 export FOREWARN_DATA ?= $(if $(wildcard $(SHARED)),$(abspath $(SHARED)),)
 
-.PHONY: demo test test-all lint format bench bench-peers web clean doctor
+.PHONY: demo test test-all test-nightly lint format bench bench-peers web clean doctor
 
 demo: $(STAMP)-platform
 	@$(BIN)/forewarn demo $(ARGS)
 
 test: $(STAMP)-dev lint
 	@scripts/need-browser
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow and not nightly" $(ARGS)
 	@scripts/web-test
 
 test-all: $(STAMP)-dev lint
 	@scripts/need-browser
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -m "not nightly" $(ARGS)
 	@scripts/web-test
+
+# Outages of ten minutes against every peer: some hours.
+test-nightly: $(STAMP)-dev
+	$(BIN)/python -m pytest -q -m nightly -o timeout=3600 $(ARGS)
 
 lint: $(STAMP)-dev
 	$(BIN)/ruff check .

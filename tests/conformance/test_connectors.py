@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 import gc
+import shutil
+import tempfile
+import time
 import tomllib
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -18,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from forewarn.contracts.connector import Connector
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
+from forewarn.plugins.connectors.sparkplug.messages import Payload
 from forewarn.policies.plant_file import parse_plant
 from tests.peers.processes import Peer, free_port, nats_mqtt, node_peer
 from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
@@ -29,13 +34,15 @@ POINTS = {point.name: point for point in entry_points(group="forewarn.connectors
 class Case:
     """A peer, settings that reach a given port, an address that works there and one that is nonsense.
 
-    feed: for protocols where the peer does not produce by itself; called again and again."""
+    feed: for protocols where the peer does not produce by itself; called again and again. listens: it waits for
+    peers to come, so there is none that could be away."""
 
     start: Callable[[Path, int], Peer]
     settings: Callable[[int], dict[str, object]]
     address: str
     nonsense: str | None
     feed: Callable[[int], None] = lambda port: None
+    listens: bool = False
 
 
 def _publish(port: int) -> None:
@@ -47,7 +54,73 @@ def _publish(port: int) -> None:
     client.loop_stop()
 
 
+class NoServer(Peer):
+    """What readings come from without a server of its own."""
+
+    def start(self) -> Peer:
+        return self
+
+    def kill(self) -> None:
+        """There is no process."""
+
+
+class InboxFolder(NoServer):
+    """A folder named after the port, so that every port has one of its own."""
+
+    def __enter__(self) -> Peer:
+        inbox(self.port).mkdir()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        shutil.rmtree(inbox(self.port), ignore_errors=True)
+
+
+def inbox(port: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"forewarn-inbox-{port}"
+
+
+def _drop(port: int) -> None:
+    (inbox(port) / f"{time.time_ns()}.csv").write_text(f"time,speed\n{time.time_ns() // 1_000},1480\n")
+
+
+def _push(port: int) -> None:
+    reading = urllib.request.Request(
+        f"http://127.0.0.1:{port}/push/speed", b"1480", {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(reading, timeout=5).close()
+
+
+def _bear(port: int) -> None:
+    """An edge node's birth."""
+    birth = Payload(seq=0, timestamp=1_700_000_000_000)
+    birth.metrics.add(name="speed", alias=1, datatype=10, double_value=1480.0)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.publish("spBv1.0/plant/NBIRTH/edge", birth.SerializeToString(), qos=1).wait_for_publish(5)
+    client.disconnect()
+    client.loop_stop()
+
+
 CASES = {
+    "folder": Case(
+        lambda folder, port: InboxFolder((), port),
+        lambda port: {"path": str(inbox(port)), "scan_s": 0.05, "complete": "renamed"},
+        "speed",
+        None,  # any text is a column a file may have
+        _drop,
+    ),
+    "webhook": Case(
+        lambda folder, port: NoServer((), port),
+        lambda port: {"port": port},
+        "speed",
+        None,  # any text is an address that may be pushed to
+        _push,
+        listens=True,
+    ),
     "opcua": Case(
         lambda folder, port: node_peer("opcua_server.js", str(folder), port=port),
         lambda port: {"url": f"opc.tcp://127.0.0.1:{port}/forewarn", "publishing_interval_ms": 50, "keepalive_s": 0.5},
@@ -66,6 +139,13 @@ CASES = {
         "pump:speed",
         None,  # any text is a name a message may use
         _publish,
+    ),
+    "sparkplug": Case(
+        nats_mqtt,
+        lambda port: {"host": "127.0.0.1", "port": port, "timeout_s": 2.0},
+        "plant/edge/-/speed",
+        "speed of the pump",
+        _bear,
     ),
 }
 
@@ -129,6 +209,8 @@ def test_a_setting_that_does_not_exist_is_refused(name, connector) -> None:
 
 
 async def test_nobody_there_is_unreachable_and_leaves_no_socket(name, connector) -> None:
+    if CASES[name].listens:
+        return
     before = sockets()
     request = request_for(connector, CASES[name].settings(free_port()), signals_at(CASES[name].address))
     sink = RecordingSink()
@@ -185,6 +267,8 @@ async def test_cancelling_works_at_any_moment(name, connector, tmp_path) -> None
 
 
 async def test_a_lost_peer_is_unreachable_and_leaves_no_socket(name, connector, tmp_path) -> None:
+    if CASES[name].listens:
+        return
     with peer_of(name, tmp_path) as peer:
         before = sockets()
         sink = RecordingSink()

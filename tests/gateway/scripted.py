@@ -11,6 +11,7 @@ from forewarn.contracts.batch_log import Appended
 from forewarn.contracts.door import Submission
 from forewarn.domain.assets import Signal, SourceConfig
 from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.sources import SourceTimes
 from forewarn.domain.verdicts import Verdicts
 from forewarn.gateway.runner import SourceRunner
 from forewarn.gateway.sink import gateway_of
@@ -65,6 +66,7 @@ class ScriptedConnector:
 
     name = "scripted"
     settings = ScriptedSettings
+    times = SourceTimes.DEVICE
 
     def __init__(self, **script: Sequence[object]) -> None:
         self.script = {name: list(steps) for name, steps in script.items()}

@@ -1,4 +1,4 @@
-"""OPC UA server on asyncua: one counter; secured when a folder for certificates is given.
+"""OPC UA server on asyncua: a counter and structures of its own types; secured when a folder for certificates is given.
 
 python asyncua_server.py PORT [FOLDER]   - prints READY when it listens; FOLDER then holds client.der, client.pem.
 """
@@ -7,7 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from asyncua import Server, ua
+from asyncua import Node, Server, ua
+from asyncua.common.structures104 import new_struct, new_struct_field
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.truststore import TrustStore
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
@@ -38,6 +39,21 @@ async def secure(server: Server, folder: Path) -> None:
     server.set_certificate_validator(CertificateValidator(options, store))
 
 
+async def structures(server: Server, space: int) -> Node:
+    """A structure in a structure, of types that only this server knows."""
+    part_fields = [
+        new_struct_field("Speed", ua.VariantType.Double),
+        new_struct_field("Counts", ua.VariantType.Int32, array=True),
+    ]
+    part, _ = await new_struct(server, space, "Part", part_fields)
+    fields = [new_struct_field("Front", part), new_struct_field("Level", ua.VariantType.Int32)]
+    machine, _ = await new_struct(server, space, "Machine", fields)
+    await server.load_data_type_definitions()
+    first = ua.Variant(ua.Machine(ua.Part(0.0, [0, 0]), 0), ua.VariantType.ExtensionObject)
+    node = ua.NodeId("pump.machine", space)
+    return await server.nodes.objects.add_variable(node, "machine", first, datatype=machine.nodeid)
+
+
 async def main() -> None:
     server = Server()
     await server.init()
@@ -48,12 +64,14 @@ async def main() -> None:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     space = await server.register_namespace("urn:forewarn:peer:plant")
     counter = await server.nodes.objects.add_variable(ua.NodeId("pump.counter", space), "counter", 0.0)
+    machine = await structures(server, space)
     async with server:
         print("READY", flush=True)
         tick = 0
         while True:
             tick += 1
             await counter.write_value(float(tick))
+            await machine.write_value(ua.Machine(ua.Part(float(tick), [tick, 2 * tick]), -tick))
             await asyncio.sleep(0.05)
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,15 +39,18 @@ def find_program(name: str) -> str | None:
 class Peer:
     """A server process. `ready` is the line it prints when it serves, or None to wait for its port."""
 
-    def __init__(self, command: Sequence[str], port: int, *, ready: str | None = None) -> None:
+    def __init__(self, command: Sequence[str], port: int, *, ready: str | None = None, cwd: Path = HERE) -> None:
         self.port = port
+        self._cwd = cwd
         self._command = list(command)
         self._ready = ready
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
 
     def start(self) -> "Peer":
-        process = subprocess.Popen(self._command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            self._command, cwd=self._cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         self._process, self._lines = process, []
         threading.Thread(target=self._read, args=(process,), daemon=True).start()
         deadline = time.monotonic() + START_S
@@ -135,6 +138,14 @@ def mosquitto(folder: Path, port: int, *lines: str) -> Peer:
     base = [f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence true", f"persistence_location {folder}/"]
     config.write_text("\n".join([*base, "autosave_interval 1", "user root", *lines]) + "\n")
     return Peer([program, "-c", str(config)], port)
+
+
+def collector(directory: Path, connector: str, settings: Mapping[str, object], addresses: Sequence[str | None]) -> Peer:
+    """A source of ours in a process of its own, with its spool in `directory`."""
+    given = json.dumps({"connector": connector, "settings": dict(settings), "addresses": list(addresses)})
+    root = HERE.parent.parent
+    command = [sys.executable, "-u", "-m", "tests.peers.mqtt_collector", str(directory), given]
+    return Peer(command, 0, ready="READY", cwd=root)
 
 
 def wait_until(holds: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.connector import Connector, SourceRequest
 from forewarn.domain.assets import Plant, Signal
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.status import is_good
 from forewarn.kit.clock import SECOND
 from forewarn.plugins.connectors.modbus import CONNECTOR as MODBUS
@@ -47,8 +48,14 @@ class Sink:
 
     def connected(self) -> None: ...
 
-    def rejected(self, count: int, example: str) -> None:
+    def rejected(self, count: int, example: str, condition: ConditionCode = ConditionCode.READINGS_REJECTED) -> None:
         raise AssertionError(example)
+
+    def note(self, condition: ConditionCode, text: str) -> None:
+        raise AssertionError(text)
+
+    def newest(self, signal: NDArray[np.int32]) -> NDArray[np.int64]:
+        return np.full(len(signal), np.iinfo(np.int64).min, np.int64)
 
 
 def _plant(toml: str) -> Plant:

@@ -4,48 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from forewarn.contracts.reading_sink import ReadingSink as ReadingSink
 from forewarn.domain.assets import Signal
-
-
-class ReadingSink(Protocol):
-    """Where a connector hands its columns. One sink a source."""
-
-    async def put(
-        self,
-        signal: NDArray[np.int32],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        quality: NDArray[np.uint32],
-    ) -> None:
-        """Take n readings (columns as in ReadingBatch); returns once they are durable.
-
-        Waiting here is the back pressure: a connector acknowledges its own peer only afterwards."""
-        ...
-
-    def alive(self) -> None:
-        """The peer answered though no value changed; keeps the source from being called stale."""
-        ...
-
-    def connected(self) -> None:
-        """The session stands and values are expected from now on."""
-        ...
-
-    def rejected(self, count: int, example: str) -> None:
-        """`count` things arrived that could not be translated; `example` says what and why, for people."""
-        ...
+from forewarn.domain.sources import SourceTimes
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """What the supervisor asks of a connector: its parsed settings and the signals that name this source."""
+    """What the supervisor asks of a connector: its parsed settings and the signals that name this source.
+
+    look_only: nothing will be stored. What waits at the peer for the real run must be left there, and nobody may take
+    this one for it (another session, no words to third parties)."""
 
     name: str
     settings: BaseModel
     signals: Sequence[Signal]
+    look_only: bool = False
 
 
 class Connector(Protocol):
@@ -55,6 +31,7 @@ class Connector(Protocol):
 
     name: ClassVar[str]
     settings: ClassVar[type[BaseModel]]
+    times: ClassVar[SourceTimes]
 
     async def run(self, request: SourceRequest, sink: ReadingSink) -> None:
         """Connect, subscribe or poll, and put readings until cancelled.

@@ -1,5 +1,7 @@
 """The one error tree. An error learns its HTTP status only in `api/`."""
 
+from forewarn.domain.conditions import ConditionCode
+
 
 class ForewarnError(Exception):
     """Root of every error Forewarn raises on purpose; its text names the cause and the remedy."""
@@ -46,7 +48,11 @@ class BatchLogFull(ForewarnError):
 
 
 class StorageFailed(ForewarnError):
-    """The disk refused (full, read-only, broken); nothing was acknowledged."""
+    """The disk refused (full, read-only, broken); nothing was acknowledged. `condition` names which."""
+
+    def __init__(self, message: str, *, condition: ConditionCode = ConditionCode.FAILED) -> None:
+        super().__init__(message)
+        self.condition = condition
 
 
 class WouldBlock(ForewarnError):
@@ -54,12 +60,19 @@ class WouldBlock(ForewarnError):
 
 
 class SourceUnreachable(ForewarnError):
-    """A device or server does not answer; the supervisor will try again."""
+    """A device or server does not answer; the supervisor will try again. `condition` names why."""
+
+    def __init__(self, message: str, *, condition: ConditionCode = ConditionCode.UNREACHABLE) -> None:
+        super().__init__(message)
+        self.condition = condition
 
 
 class ConfigurationError(ForewarnError):
-    """Settings or a plant file are wrong. `where` is `file:line` when known."""
+    """Settings or a plant file are wrong. `where` is `file:line` when known; `condition` names what a source lacks."""
 
-    def __init__(self, message: str, *, where: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, where: str | None = None, condition: ConditionCode = ConditionCode.MISCONFIGURED
+    ) -> None:
         super().__init__(f"{where}: {message}" if where else message)
         self.where = where
+        self.condition = condition

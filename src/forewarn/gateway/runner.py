@@ -8,14 +8,16 @@ from typing import Final
 from forewarn.contracts.connector import Connector
 from forewarn.contracts.door import Door
 from forewarn.domain.assets import Signal, SourceConfig
-from forewarn.domain.sources import SourceState, SourceStatus
+from forewarn.domain.conditions import GatewayCondition
+from forewarn.domain.sources import SourceState, SourceStatus, SourceTimes
 from forewarn.gateway.health import SourceHealth
-from forewarn.gateway.sink import Absence, BatchNumbers, DoorSink, gateway_of
+from forewarn.gateway.sink import Absence, BatchNumbers, DoorSink, Newest, gateway_of
 from forewarn.gateway.supervisor import mark, supervise
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.kit.retry import Backoff
 
 _CANCEL_AGAIN_S: Final = 5.0
+_PERIODS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class SourceRunner:
     """Runs the sources' connectors; a SourceMonitor.
 
     absence: what was not collected before this process; each source marks its own part before it begins.
+    newest: source times of the newest readings stored so far, for devices that keep history.
     first_sequence: the last batch number the log has seen for a gateway, -1 if none; a source's go on from there.
     `run`, `update` and `stop` belong to one event loop; `statuses` may be called from any thread.
     """
@@ -59,6 +62,7 @@ class SourceRunner:
         clock: Callable[[], int] = now_us,
         *,
         absence: Absence | None = None,
+        newest: Newest | None = None,
         stale_after_s: float = 30.0,
         backoff: Backoff | None = None,
     ) -> None:
@@ -69,6 +73,7 @@ class SourceRunner:
         self._stale_after_us = int(stale_after_s * SECOND)
         self._backoff = backoff or Backoff()
         self._absence = absence
+        self._newest = newest
         self._plans = _plans(sources, signals)
         self._health = {name: self._fresh_health(plan) for name, plan in self._plans.items()}
         self._absent = set(self._plans)
@@ -81,6 +86,11 @@ class SourceRunner:
     def statuses(self) -> Sequence[SourceStatus]:
         health = self._health
         return [health[name].status() for name in sorted(health)]
+
+    def conditions(self) -> Sequence[GatewayCondition]:
+        """What is wrong with which source, the oldest first. Thread-safe."""
+        health = self._health
+        return sorted((c for each in health.values() for c in each.conditions()), key=lambda c: c.since)
 
     async def run(self) -> None:
         """Keep all sources going until `stop`, or until cancelled; both close every connection first."""
@@ -113,14 +123,22 @@ class SourceRunner:
         await self._cancel(list(self._tasks))
 
     def _fresh_health(self, plan: _Plan) -> SourceHealth:
-        return SourceHealth(plan.config.name, plan.config.connector, self._stale_after_us, self._clock)
+        connector = self._connectors.get(plan.config.connector)
+        fastest_hz = max((s.rate_hz for s in plan.signals), default=1.0) or 1.0
+        return SourceHealth(
+            plan.config.name,
+            plan.config.connector,
+            max(self._stale_after_us, int(_PERIODS * SECOND / fastest_hz)),
+            self._clock,
+            tells_of_now=connector is None or connector.times is not SourceTimes.PAST,
+        )
 
     def _start(self, name: str) -> None:
         plan, health = self._plans[name], self._health[name]
         keys = [signal.key for signal in plan.signals]
         if name not in self._numbers:
             self._numbers[name] = BatchNumbers(self._first_sequence(gateway_of(name)))
-        sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock)
+        sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock, self._newest)
         # Once a source: a restart of ours within this process is no absence.
         absence = self._absence if name in self._absent else None
         self._absent.discard(name)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.contracts.door import Door
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import BatchLogFull, StorageFailed
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import BAD_NO_COMMUNICATION
@@ -18,6 +19,7 @@ from forewarn.kit.retry import Backoff
 
 _log = logging.getLogger(__name__)
 _NEVER = np.iinfo(np.int64).min
+Newest = Callable[[NDArray[np.int32]], NDArray[np.int64]]
 
 
 def gateway_of(source: str) -> str:
@@ -54,8 +56,15 @@ class DoorSink:
     """
 
     def __init__(
-        self, health: SourceHealth, door: Door, numbers: BatchNumbers, keys: Sequence[int], clock: Callable[[], int]
+        self,
+        health: SourceHealth,
+        door: Door,
+        numbers: BatchNumbers,
+        keys: Sequence[int],
+        clock: Callable[[], int],
+        stored: Newest | None = None,
     ) -> None:
+        """stored: source times of the newest readings that an earlier process stored."""
         self._health = health
         self._gateway = gateway_of(health.name)
         self._door = door
@@ -63,6 +72,8 @@ class DoorSink:
         self._clock = clock
         self._keys = np.unique(np.asarray(keys, np.int32))
         self._last_time = np.full(len(self._keys), _NEVER, np.int64)
+        self._stored = stored
+        self._newest = np.full(len(self._keys), _NEVER, np.int64)  # as _last_time, without the gaps we marked
         self._turn = asyncio.Lock()
         self._backoff = Backoff(first_s=0.1, cap_s=2.0)
         self._connections = 0
@@ -79,8 +90,9 @@ class DoorSink:
         if not len(signal):
             return
         await self._submit(signal, time, value, quality)
-        self._remember(signal, time)
-        self._health.took(len(signal))
+        self._remember(self._last_time, signal, time)
+        self._remember(self._newest, signal, time)
+        self._health.took(len(signal), int(time.max()))
 
     def alive(self) -> None:
         self._health.heard()
@@ -91,11 +103,20 @@ class DoorSink:
             self._connections += 1
             self.is_connected = True
 
-    def rejected(self, count: int, example: str) -> None:
+    def rejected(self, count: int, example: str, condition: ConditionCode = ConditionCode.READINGS_REJECTED) -> None:
         if example != self._last_rejection:  # the same fault at every poll is one line in the log
             self._last_rejection = example
             _log.warning("source %s: %d rejected: %s", self._health.name, count, example)
-        self._health.rejected(count, example)
+        self._health.rejected(count, example, condition)
+
+    def note(self, condition: ConditionCode, text: str) -> None:
+        self._health.note(condition, text)
+
+    def newest(self, signal: NDArray[np.int32]) -> NDArray[np.int64]:
+        row, mine = self._rows(signal)
+        known = np.full(len(signal), _NEVER, np.int64)
+        known[mine] = self._newest[row[mine]]
+        return known if self._stored is None else np.maximum(known, self._stored(signal))
 
     async def mark_gap(self) -> None:
         """One bad reading a signal, after its last one and not before now: charts break the line there."""
@@ -112,14 +133,18 @@ class DoorSink:
         n = len(keys)
         if n:
             await self._submit(keys, time, np.full(n, np.nan), np.full(n, BAD_NO_COMMUNICATION, np.uint32))
-            self._remember(keys, time)
+            self._remember(self._last_time, keys, time)
 
-    def _remember(self, signal: NDArray[np.int32], time: NDArray[np.int64]) -> None:
+    def _remember(self, newest: NDArray[np.int64], signal: NDArray[np.int32], time: NDArray[np.int64]) -> None:
+        row, mine = self._rows(signal)
+        np.maximum.at(newest, row[mine], time[mine])
+
+    def _rows(self, signal: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Where each signal stands among ours, and whether it is ours at all."""
         if not len(self._keys):
-            return
+            return np.zeros(len(signal), np.intp), np.zeros(len(signal), np.bool_)
         row = np.minimum(np.searchsorted(self._keys, signal), len(self._keys) - 1)
-        mine = self._keys[row] == signal
-        np.maximum.at(self._last_time, row[mine], time[mine])
+        return row, self._keys[row] == signal
 
     async def _submit(
         self,
@@ -142,10 +167,12 @@ class DoorSink:
             await asyncio.shield(asyncio.wrap_future(submission.appended))
         except BatchLogFull as error:
             self._health.waiting(str(error))
+            self._health.note(ConditionCode.BUFFER_FULL, str(error))
             await asyncio.sleep(error.retry_after_s)
             return False
         except StorageFailed as error:
             self._health.waiting(str(error))
+            self._health.note(error.condition, str(error))
             await asyncio.sleep(self._backoff.delay_s(attempt, 1.0))
             return False
         verdicts = submission.verdicts

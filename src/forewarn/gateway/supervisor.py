@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from forewarn.contracts.connector import Connector, SourceRequest
 from forewarn.domain.assets import Signal, SourceConfig
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.domain.sources import SourceState
 from forewarn.gateway.health import SourceHealth
@@ -57,9 +58,9 @@ async def supervise(
         attempt, last_why = 0, ""
         while True:
             started = asyncio.get_running_loop().time()
-            why = await _run_once(connector, request, sink)
+            why, condition = await _run_once(connector, request, sink)
             was_connected = sink.is_connected
-            health.enter(SourceState.RECONNECTING, why)
+            health.lost(why, condition)
             if was_connected or why != last_why:  # a source that stays away is one line in the log
                 _log.warning("source %s %s: %s", config.name, "lost" if was_connected else "unreachable", why)
                 last_why = why
@@ -72,7 +73,7 @@ async def supervise(
             attempt += 1
     except ConfigurationError as error:
         _log.error("source %s is misconfigured: %s", config.name, error)
-        health.enter(SourceState.MISCONFIGURED, str(error))
+        health.misconfigured(str(error), error.condition)
         if sink.is_connected:
             await mark(config.name, sink.mark_gap())
     except asyncio.CancelledError:
@@ -88,15 +89,15 @@ async def mark(name: str, marking: Awaitable[None]) -> None:
         _log.exception("source %s: the gap could not be marked", name)
 
 
-async def _run_once(connector: Connector, request: SourceRequest, sink: DoorSink) -> str:
+async def _run_once(connector: Connector, request: SourceRequest, sink: DoorSink) -> tuple[str, ConditionCode]:
     """Why it ended. Only ConfigurationError and cancellation pass: no fault of one source may end its supervisor."""
     try:
         await connector.run(request, sink)
     except SourceUnreachable as error:
-        return str(error)
+        return str(error), error.condition
     except ConfigurationError:
         raise
     except Exception as error:
         _log.exception("source %s: connector %s failed", request.name, connector.name)
-        return f"connector {connector.name} failed: {type(error).__name__}: {error}"
-    return "the connector ended without an error"
+        return f"connector {connector.name} failed: {type(error).__name__}: {error}", ConditionCode.FAILED
+    return "the connector ended without an error", ConditionCode.FAILED

@@ -1,6 +1,7 @@
 """Time as the house keeps it: int64 microseconds UTC inside, RFC 3339 outside."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,9 +12,23 @@ DAY: Final = 24 * HOUR
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def now_us() -> int:
-    """Microseconds since 1970 UTC by the machine's clock."""
+def wall_us() -> int:
+    """Microseconds since 1970 UTC by the machine's clock, whatever it does."""
     return time.time_ns() // 1_000
+
+
+_now: Callable[[], int] = wall_us
+
+
+def now_us() -> int:
+    """Microseconds since 1970 UTC: by the machine's clock, or by what the process keeps instead (`keep_time_by`)."""
+    return _now()
+
+
+def keep_time_by(clock: Callable[[], int]) -> None:
+    """For the whole process: what `now_us` answers from now on, microseconds UTC."""
+    global _now
+    _now = clock
 
 
 def monotonic_us() -> int:

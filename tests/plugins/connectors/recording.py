@@ -8,6 +8,7 @@ import numpy as np
 
 from forewarn.contracts.connector import Connector, SourceRequest
 from forewarn.domain.assets import Signal
+from forewarn.domain.conditions import ConditionCode
 
 
 class RecordingSink:
@@ -16,6 +17,9 @@ class RecordingSink:
         self.batches: list[int] = []
         self.rejections: list[str] = []
         self.rejected_count = 0
+        self.conditions: list[ConditionCode] = []
+        self.notes: list[tuple[ConditionCode, str]] = []
+        self.stored: dict[int, int] = {}
         self.connects = 0
         self.alives = 0
         self.open = asyncio.Event()
@@ -36,9 +40,20 @@ class RecordingSink:
     def connected(self) -> None:
         self.connects += 1
 
-    def rejected(self, count: int, example: str) -> None:
+    def rejected(self, count: int, example: str, condition: ConditionCode = ConditionCode.READINGS_REJECTED) -> None:
         self.rejected_count += count
         self.rejections.append(example)
+        self.conditions.append(condition)
+
+    def note(self, condition: ConditionCode, text: str) -> None:
+        self.notes.append((condition, text))
+
+    def newest(self, signal) -> np.ndarray:
+        """What was put, and what the test says an earlier process stored (`stored`: key -> microseconds)."""
+        known = dict(self.stored)
+        for key, time, *_ in self.rows:
+            known[key] = max(time, known.get(key, time))
+        return np.array([known.get(int(key), np.iinfo(np.int64).min) for key in signal], np.int64)
 
     def values(self, key: int) -> list[float]:
         return [row[2] for row in self.rows if row[0] == key]

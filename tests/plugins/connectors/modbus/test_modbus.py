@@ -9,7 +9,8 @@ from forewarn.domain.errors import SourceUnreachable
 from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.plugins.connectors.modbus import CONNECTOR
-from forewarn.plugins.connectors.modbus.connector import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT
+from forewarn.plugins.connectors.modbus.job import BAD_CONFIGURATION_ERROR
+from forewarn.plugins.connectors.modbus.poller import BAD_TIMEOUT
 from tests.peers.processes import Peer, free_port, node_peer, python_peer
 from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
 

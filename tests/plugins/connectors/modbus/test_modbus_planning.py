@@ -1,6 +1,8 @@
 """Addresses, blocks and decoding: pure, so held to their laws by hypothesis."""
 
+import math
 import struct
+from random import Random
 
 import numpy as np
 import pytest
@@ -8,8 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forewarn.domain.errors import ConfigurationError
-from forewarn.plugins.connectors.modbus.address import BIT_TABLES, BOOL, ORDERS, TYPES, Point, parse_address
-from forewarn.plugins.connectors.modbus.blocks import MAX_BITS, MAX_REGISTERS, plan_blocks, split_block
+from forewarn.plugins.connectors.modbus.address import (
+    BIT_TABLES,
+    BOOL,
+    ORDERS,
+    TYPES,
+    Point,
+    parse_address,
+    parse_point,
+)
+from forewarn.plugins.connectors.modbus.blocks import MAX_BITS, MAX_REGISTERS, Most, plan_blocks, split_block
 from forewarn.plugins.connectors.modbus.decode import Layout
 
 units = st.integers(0, 3)
@@ -68,16 +78,39 @@ def test_a_hundred_and_twenty_five_neighbours_are_one_request():
     assert [(block.start, block.count) for block in plan_blocks(points, 0)] == [(0, 125), (125, 125)]
 
 
+LETTERS = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q"}
+LETTERS |= {"float32": "f", "float64": "d"}
+
+
 def words_of(value: float, kind: str, order: str) -> list[int]:
     """The registers a device of this order would hold, byte by byte as the letters say."""
-    letters = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q"}
-    packed = struct.pack(">" + {**letters, "float32": "f", "float64": "d"}[kind], value)
+    if kind.startswith("bcd"):
+        packed = bytes.fromhex(f"{value:0{int(kind[3:]) // 4}d}")
+    elif kind.startswith("bit"):
+        packed = struct.pack(">H", value << int(kind[3:]))
+    else:
+        packed = struct.pack(">" + LETTERS[kind], value)
     words = [packed[i : i + 2] for i in range(0, len(packed), 2)]
     if order in ("CDAB", "DCBA"):
         words.reverse()
     if order in ("BADC", "DCBA"):
         words = [word[::-1] for word in words]
     return [int.from_bytes(word, "big") for word in words]
+
+
+def value_of(words: list[int], kind: str, order: str) -> float:
+    """One signal read by itself and decoded by hand."""
+    parts = [word.to_bytes(2, "big") for word in words]
+    if order in ("CDAB", "DCBA"):
+        parts.reverse()
+    if order in ("BADC", "DCBA"):
+        parts = [part[::-1] for part in parts]
+    packed = b"".join(parts)
+    if kind.startswith("bcd"):
+        return float(packed.hex()) if packed.hex().isdigit() else math.nan
+    if kind.startswith("bit"):
+        return float(int.from_bytes(packed, "big") >> int(kind[3:]) & 1)
+    return float(struct.unpack(">" + LETTERS[kind], packed)[0])
 
 
 def test_the_four_orders_spelled_out():
@@ -93,6 +126,10 @@ def valued_points(draw):
     kind = draw(st.sampled_from(sorted(TYPES)))
     if kind.startswith("float"):
         value = draw(st.floats(width=int(kind[5:]), allow_nan=False))
+    elif kind.startswith("bcd"):
+        value = draw(st.integers(0, 10 ** (int(kind[3:]) // 4) - 1))
+    elif kind.startswith("bit"):
+        value = draw(st.integers(0, 1))
     else:
         bits, signed = int(kind.lstrip("uint")), not kind.startswith("u")
         value = draw(st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else st.integers(0, 2**bits - 1))
@@ -114,6 +151,53 @@ def test_decoding_gives_back_what_the_device_holds(chosen, max_gap, space):
     assert layout.decode(memory).tolist() == [float(value) for _, _, value in chosen]
 
 
+manual_digit = {"coil": "0", "discrete": "1", "input": "3", "holding": "4"}
+
+
+@st.composite
+def maps(draw):
+    """Rows of a register map: how the address is spelled, and what it stands for."""
+    rows = []
+    for _ in range(draw(st.integers(1, 50))):
+        table = draw(st.sampled_from(["holding", "input", *BIT_TABLES]))
+        register = draw(st.integers(0, 500) | st.integers(9_990, 10_010))
+        kind = BOOL if table in BIT_TABLES else draw(st.sampled_from(sorted(TYPES)))
+        order = "ABCD" if kind == BOOL else draw(st.sampled_from(sorted(ORDERS)))
+        digits = draw(st.sampled_from([4, 5] if register < 9_999 else [5]))
+        spelled = draw(st.sampled_from([f"{table}:{register}", f"{manual_digit[table]}{register + 1:0{digits}d}"]))
+        rows.append((spelled, table, register, kind, order))
+    return rows
+
+
+@given(maps(), gaps, st.integers(4, 125), st.integers(1, 2000), st.integers(0, 2**32))
+def test_blocks_of_any_map_say_what_reading_each_signal_alone_says(rows, max_gap, registers, bits, seed):
+    random = Random(seed)
+    device = {table: random.choices(range(65536), k=10_020) for table in ("holding", "input")}
+    device |= {table: random.choices(range(2), k=10_020) for table in BIT_TABLES}
+    points = [
+        parse_point(spelled + ("" if kind == BOOL else f":{kind}:{order}"), 1) for spelled, _, _, kind, order in rows
+    ]
+    blocks = plan_blocks(points, max_gap, most=Most(registers, bits))
+    layout = Layout(points, blocks)
+    memory = np.zeros(layout.size, np.uint16)
+    for block, span in zip(blocks, layout.spans, strict=True):
+        assert block.count <= (bits if block.table in BIT_TABLES else registers)
+        memory[span] = device[block.table][block.start : block.end]
+    alone = [
+        float(device[table][register])
+        if kind == BOOL
+        else value_of(device[table][register : register + TYPES[kind][1]], kind, order)
+        for _, table, register, kind, order in rows
+    ]
+    np.testing.assert_array_equal(layout.decode(memory), alone)
+
+
+def test_what_is_no_binary_coded_decimal_is_no_number():
+    points = [Point("holding", 0, "bcd16", 1), Point("holding", 1, "bcd16", 1)]
+    layout = Layout(points, plan_blocks(points, 0))
+    assert layout.decode(np.array([0x1234, 0x12A4], np.uint16)).tolist() == [1234.0, pytest.approx(np.nan, nan_ok=True)]
+
+
 def test_scale_and_offset():
     points = [Point("input", 0, "int16", 1, scale=0.1, offset=-40.0)]
     layout = Layout(points, plan_blocks(points, 0))
@@ -129,6 +213,14 @@ def test_scale_and_offset():
         ("coil:12", Point("coil", 12, "bool", 1)),
         ("coil:12:bool:unit=2", Point("coil", 12, "bool", 2)),
         ("discrete:65535", Point("discrete", 65535, "bool", 1)),
+        ("40101:float32:CDAB", Point("holding", 100, "float32", 1, "CDAB")),
+        ("400101:float32:CDAB", Point("holding", 100, "float32", 1, "CDAB")),
+        ("30001:int16:unit=7", Point("input", 0, "int16", 7)),
+        ("10008", Point("discrete", 7, "bool", 1)),
+        ("00013:unit=2", Point("coil", 12, "bool", 2)),
+        ("465536:uint16", Point("holding", 65535, "uint16", 1)),
+        ("holding:3:bit15", Point("holding", 3, "bit15", 1)),
+        ("holding:3:bcd32:DCBA:poll=fast", Point("holding", 3, "bcd32", 1, "DCBA", poll="fast")),
     ],
 )
 def test_addresses(text, point):
@@ -153,6 +245,11 @@ def test_addresses(text, point):
         ("holding:1:float32:unit=1:unit=2", "'unit=2'"),
         ("holding:1:float32:unit=256", "unit '256'"),
         ("coil:1:int16", "a coil is a bool"),
+        ("100:int16", "may be counted from zero or from one"),
+        ("40000:int16", "may be counted from zero or from one"),
+        ("20001:int16", "may be counted from zero or from one"),
+        ("465537:int16", "may be counted from zero or from one"),
+        ("holding:1:bit16", "type is 'bit16'"),
         ("coil:1:bool:CDAB", "'CDAB' is no word order"),
     ],
 )

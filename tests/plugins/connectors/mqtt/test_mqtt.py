@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.plugins.connectors.mqtt import CONNECTOR
 from tests.peers.processes import Peer, free_port, mosquitto, nats_mqtt
@@ -103,6 +105,22 @@ async def test_messages_wait_at_the_broker_while_we_are_away(broker):
         await eventually(lambda: set(sink.values(1)) == {float(n) for n in range(10)}, "the ten", task)
 
 
+async def test_a_look_takes_nothing_that_waits_for_the_real_run(broker):
+    request = request_for(CONNECTOR, settings_for(broker, will={"topic": "state"}), signals_at(None))
+    sink, look = RecordingSink(), RecordingSink()
+    async with running(CONNECTOR, request, sink) as task:
+        await eventually(lambda: sink.connects == 1, "connected", task)
+    with Publisher(broker) as device:
+        for n in range(5):
+            await asyncio.to_thread(device.send, count(n))
+        async with running(CONNECTOR, replace(request, look_only=True), look) as task:
+            await eventually(lambda: look.connects == 1, "connected", task)
+            await asyncio.to_thread(device.send, count(9))
+            await eventually(lambda: look.values(1) == [9.0], "the live one", task)
+    async with running(CONNECTOR, request, sink) as task:
+        await eventually(lambda: set(sink.values(1)) == {0.0, 1.0, 2.0, 3.0, 4.0, 9.0}, "all", task)
+
+
 async def test_a_killed_broker_keeps_what_was_not_stored(broker):
     request = request_for(CONNECTOR, settings_for(broker), signals_at(None))
     stuck = RecordingSink()
@@ -153,5 +171,31 @@ async def test_a_wrong_password_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("BROKER_PASSWORD", "wrong")
     with mosquitto(tmp_path / "broker", free_port(), "allow_anonymous false", f"password_file {passwords}") as peer:
         settings = settings_for(peer, user="gateway", password_env="BROKER_PASSWORD")
-        with pytest.raises(ConfigurationError, match="refuses user 'gateway'"):
+        with pytest.raises(SourceUnreachable, match="refuses user 'gateway'") as refused:
             await CONNECTOR.run(request_for(CONNECTOR, settings, signals_at(None)), RecordingSink())
+        assert refused.value.condition is ConditionCode.CREDENTIALS_REFUSED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x20\x02\x00\x00" + b"\x32\xff\xff\xff\xff\xff",  # connected, then a length without an end
+        b"\x20\x02\x00\x00" + b"\x90\x01\x00",  # a SUBACK without a number
+        b"\x20\x02\x00\x00" + b"\x32\x02\x00\xff",  # a PUBLISH whose topic is longer than itself
+        b"\x00\x00\x00\x00",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        bytes(range(256)) * 4,
+    ],
+)
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_what_is_no_broker_is_named_and_waits_for_nothing(answer, protocol):
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_000)
+        writer.write(answer)
+        await reader.read()
+
+    server = await asyncio.start_server(answering, "127.0.0.1", 0)
+    settings = {"host": "127.0.0.1", "port": server.sockets[0].getsockname()[1], "protocol": protocol, "timeout_s": 1}
+    with pytest.raises((SourceUnreachable, ConfigurationError)):
+        await asyncio.wait_for(CONNECTOR.run(request_for(CONNECTOR, settings, signals_at(None)), RecordingSink()), 10)
+    server.close()

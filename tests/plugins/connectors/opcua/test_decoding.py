@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forewarn.plugins.connectors.opcua.columns import decode_items
-from forewarn.plugins.connectors.opcua.connector import to_microseconds
+from forewarn.plugins.connectors.opcua.feed import to_microseconds
 from forewarn.plugins.connectors.opcua.publish import Published, decode_publish
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

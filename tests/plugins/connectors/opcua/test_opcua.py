@@ -4,15 +4,17 @@ import asyncio
 
 import pytest
 
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.domain.status import BAD_SENSOR_FAILURE
 from forewarn.kit.clock import SECOND, now_us
-from forewarn.plugins.connectors.opcua import CONNECTOR
+from forewarn.plugins.connectors.opcua import CONNECTOR, feed
 from tests.peers.processes import Peer, free_port, node_peer, python_peer
 from tests.plugins.connectors.recording import RecordingSink, eventually, request_for, running, signals_at
 
 BAD_NODE_ID_UNKNOWN = 0x80340000
 BAD_NODE_ID_INVALID = 0x80330000
+BAD_TYPE_MISMATCH = 0x80740000
 NODES = ("vibration", "temperature", "speed", "running", "sick", "still", "label")
 FAST = {"publishing_interval_ms": 50, "keepalive_s": 0.2}
 
@@ -43,20 +45,27 @@ async def test_values_flow_with_their_quality_and_time(plant):
     assert sink.qualities(1) == {0}
     assert sink.times(1) == sorted(sink.times(1))
     assert abs(sink.times(1)[0] - started) < 60 * SECOND
-    assert sink.values(7) == []
+    assert sink.qualities(7) == {BAD_TYPE_MISMATCH}
+    assert len(sink.values(7)) == len(sink.rejections) == 1
     assert "pump.s7" in sink.rejections[0]
     assert "String" in sink.rejections[0]
+    assert sink.conditions == [ConditionCode.WRONG_TYPE]
 
 
-async def test_nodes_that_do_not_exist_are_bad_and_the_rest_flows(plant):
+async def test_nodes_that_do_not_exist_are_bad_and_the_rest_flows(plant, monkeypatch):
+    monkeypatch.setattr(feed, "_REMIND_S", 0.2)
     signals = signals_at("ns=1;s=pump.vibration", "ns=1;s=nobody", "pump speed", None)
     sink = RecordingSink()
     async with running(CONNECTOR, request_for(CONNECTOR, settings_for(plant), signals), sink) as task:
         await eventually(lambda: len(sink.values(1)) >= 3 and sink.values(2), "values and refusal", task)
+        await eventually(lambda: any("pump.s2" in text for _, text in sink.notes), "the reminder", task)
     assert sink.qualities(2) == {BAD_NODE_ID_UNKNOWN}
     assert sink.qualities(3) == sink.qualities(4) == {BAD_NODE_ID_INVALID}
     assert any("pump.s2" in text and "BadNodeIdUnknown" in text for text in sink.rejections)
     assert any("'pump speed'" in text for text in sink.rejections)
+    assert set(sink.conditions) == {ConditionCode.UNKNOWN_ADDRESS}
+    noted = [text for condition, text in sink.notes if condition is ConditionCode.UNKNOWN_ADDRESS]
+    assert "pump.s2" in noted[-1], "it is told for as long as it lasts"
 
 
 async def test_nothing_is_asked_again_while_the_disk_is_slow(plant):
@@ -106,8 +115,9 @@ async def test_right_and_wrong_password(plant, monkeypatch):
     async with running(CONNECTOR, request_for(CONNECTOR, settings, signals), sink) as task:
         await eventually(lambda: bool(sink.values(1)), "values for the right password", task)
     monkeypatch.setenv("PLANT_PASSWORD", "wrong")
-    with pytest.raises(ConfigurationError, match="user 'operator'"):
+    with pytest.raises(SourceUnreachable, match="user 'operator'") as refused:
         await asyncio.wait_for(CONNECTOR.run(request_for(CONNECTOR, settings, signals), RecordingSink()), 20)
+    assert refused.value.condition is ConditionCode.CREDENTIALS_REFUSED
     monkeypatch.delenv("PLANT_PASSWORD")
     with pytest.raises(ConfigurationError, match="PLANT_PASSWORD"):
         await CONNECTOR.run(request_for(CONNECTOR, settings, signals), RecordingSink())
@@ -130,28 +140,9 @@ async def test_asyncua_server_signed_and_encrypted(tmp_path):
         assert counter == sorted(counter)
 
 
-async def test_node_opcua_signed_and_encrypted(plant, tmp_path):
-    with python_peer("asyncua_server.py", str(tmp_path), port=free_port()):
-        pass  # makes the certificates
-    settings = settings_for(
-        plant, security="Basic256Sha256", certificate=tmp_path / "client.der", private_key=tmp_path / "client.pem"
-    )
-    sink = RecordingSink()
-    async with running(CONNECTOR, request_for(CONNECTOR, settings, signals_at("ns=1;s=pump.speed")), sink) as task:
-        await eventually(lambda: len(sink.values(1)) >= 10, "values over the secure channel", task)
-
-
 async def test_asyncua_server_in_the_clear(tmp_path):
     with python_peer("asyncua_server.py", port=free_port()) as peer:
         sink = RecordingSink()
         request = request_for(CONNECTOR, settings_for(peer), signals_at("ns=2;s=pump.counter"))
         async with running(CONNECTOR, request, sink) as task:
             await eventually(lambda: len(sink.values(1)) >= 10, "values", task)
-
-
-async def test_a_missing_certificate_is_named(plant, tmp_path):
-    settings = settings_for(
-        plant, security="Basic256Sha256", certificate=tmp_path / "none.der", private_key=tmp_path / "none.pem"
-    )
-    with pytest.raises(ConfigurationError, match=r"certificate: there is no file .*none\.der"):
-        await CONNECTOR.run(request_for(CONNECTOR, settings, signals_at("ns=1;s=pump.speed")), RecordingSink())

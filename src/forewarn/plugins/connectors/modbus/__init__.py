@@ -1,4 +1,4 @@
-"""Modbus TCP client: block reads, all four word orders."""
+"""Modbus client over TCP and serial lines: block reads, all four word orders."""
 
 from typing import Final
 

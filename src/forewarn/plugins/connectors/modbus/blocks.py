@@ -26,7 +26,17 @@ class Block:
         return self.start + self.count
 
 
-def plan_blocks(points: Sequence[Point], max_gap: int, rows: Iterable[int] | None = None) -> list[Block]:
+@dataclass(frozen=True, slots=True)
+class Most:
+    """What one request may ask for at the most."""
+
+    registers: int = MAX_REGISTERS
+    bits: int = MAX_BITS
+
+
+def plan_blocks(
+    points: Sequence[Point], max_gap: int, rows: Iterable[int] | None = None, most: Most = Most()
+) -> list[Block]:
     """Blocks that cover the points (those in `rows`, all by default). A point always lies in one block whole,
     so that its words are of one moment; unused registers are read along where at most `max_gap` lie between."""
     chosen = range(len(points)) if rows is None else rows
@@ -34,7 +44,7 @@ def plan_blocks(points: Sequence[Point], max_gap: int, rows: Iterable[int] | Non
     blocks: list[Block] = []
     for row in in_order:
         point = points[row]
-        grown = _grow(blocks[-1], point, row, max_gap) if blocks else None
+        grown = _grow(blocks[-1], point, row, max_gap, most) if blocks else None
         if grown is None:
             blocks.append(Block(point.unit, point.table, point.register, point.count, (row,)))
         else:
@@ -42,7 +52,7 @@ def plan_blocks(points: Sequence[Point], max_gap: int, rows: Iterable[int] | Non
     return blocks
 
 
-def _grow(block: Block, point: Point, row: int, max_gap: int) -> Block | None:
+def _grow(block: Block, point: Point, row: int, max_gap: int, most: Most) -> Block | None:
     """`block` with the point in it, or None when it does not fit."""
     bits = point.table in BIT_TABLES
     gap = max_gap * _BITS_PER_REGISTER if bits else max_gap
@@ -50,15 +60,15 @@ def _grow(block: Block, point: Point, row: int, max_gap: int) -> Block | None:
     fits = (
         (block.unit, block.table) == (point.unit, point.table)
         and point.register - block.end <= gap
-        and end - block.start <= (MAX_BITS if bits else MAX_REGISTERS)
+        and end - block.start <= (most.bits if bits else most.registers)
     )
     return Block(block.unit, block.table, block.start, end - block.start, (*block.points, row)) if fits else None
 
 
-def split_block(points: Sequence[Point], block: Block) -> list[Block]:
+def split_block(points: Sequence[Point], block: Block, most: Most = Most()) -> list[Block]:
     """The same points in smaller blocks, for a device that refuses some register of the block: first without
     gaps, then one a point. A block of a single point stays as it is."""
-    tight = plan_blocks(points, 0, block.points)
+    tight = plan_blocks(points, 0, block.points, most)
     if len(tight) > 1 or tight[0].count < block.count:
         return tight
-    return [blocks for row in block.points for blocks in plan_blocks(points, 0, [row])]
+    return [blocks for row in block.points for blocks in plan_blocks(points, 0, [row], most)]

@@ -33,15 +33,27 @@ class Layout:
     def decode(self, memory: NDArray[np.uint16]) -> NDArray[np.float64]:
         """The n points' values from memory uint16[size]."""
         values: NDArray[np.float64] = np.empty(len(self.block))
-        for rows, words, dtype, bytes_swapped in self._groups:
+        for rows, words, kind, bytes_swapped in self._groups:
             raw = memory[words].astype(">u2")
             if bytes_swapped:
                 raw = raw.byteswap()
             with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-                values[rows] = raw.view(dtype)[:, 0]
+                values[rows] = _numbers(raw, kind)
         values *= self._scale
         values += self._offset
         return values
+
+
+def _numbers(raw: NDArray[np.uint16], kind: str) -> NDArray[np.float64]:
+    """The values of registers >u2[n, words], most significant first; NaN for what is no binary-coded decimal."""
+    if kind.startswith("bit"):
+        return ((raw[:, 0] >> int(kind[3:])) & 1).astype(np.float64)
+    whole = raw.view(">u2" if kind == BOOL else TYPES[kind][0])[:, 0]
+    if not kind.startswith("bcd"):
+        return whole.astype(np.float64)
+    digits = (whole.astype(np.int64)[:, None] >> np.arange(0, int(kind[3:]), 4)) & 0xF
+    decimal = (digits * 10 ** np.arange(digits.shape[1])).sum(axis=1)
+    return np.where((digits > 9).any(axis=1), np.nan, decimal)
 
 
 _Group = tuple[NDArray[np.intp], NDArray[np.intp], str, bool]
@@ -54,8 +66,8 @@ def _groups(points: Sequence[Point], first: NDArray[np.intp]) -> list[_Group]:
         rows_of.setdefault((point.type, point.order), []).append(row)
     groups = []
     for (kind, order), rows in rows_of.items():
-        dtype, count = (">u2", 1) if kind == BOOL else TYPES[kind]
+        count = 1 if kind == BOOL else TYPES[kind][1]
         words_swapped, bytes_swapped = ORDERS[order]
         step = np.arange(count)[::-1] if words_swapped else np.arange(count)
-        groups.append((np.array(rows, np.intp), first[rows][:, None] + step, dtype, bytes_swapped))
+        groups.append((np.array(rows, np.intp), first[rows][:, None] + step, kind, bytes_swapped))
     return groups

@@ -7,19 +7,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# Built-in type id (Part 6, 5.1.2) -> numpy type, struct letter. What is not here is no number.
+# Built-in type id (Part 6, 5.1.2) -> numpy type. What is not here is no number.
 _NUMBERS: Final = {
-    1: ("u1", "B"),
-    2: ("i1", "b"),
-    3: ("u1", "B"),
-    4: ("<i2", "h"),
-    5: ("<u2", "H"),
-    6: ("<i4", "i"),
-    7: ("<u4", "I"),
-    8: ("<i8", "q"),
-    9: ("<u8", "Q"),
-    10: ("<f4", "f"),
-    11: ("<f8", "d"),
+    1: "u1",
+    2: "i1",
+    3: "u1",
+    4: "<i2",
+    5: "<u2",
+    6: "<i4",
+    7: "<u4",
+    8: "<i8",
+    9: "<u8",
+    10: "<f4",
+    11: "<f8",
 }
 _BOOLEAN: Final = 1
 # DataValue's encoding mask: which parts follow (Part 6, 5.2.2.17), in this order.
@@ -42,9 +42,8 @@ class Items:
     server: NDArray[np.int64]
 
 
-_MIXED: Final = np.dtype([("h", "<u4"), ("v", "<f8"), ("s", "<u4"), ("src", "<i8"), ("srv", "<i8")])
-_uniform: dict[tuple[int, int], np.dtype[np.void]] = {}
-_layouts: dict[tuple[int, int], tuple[struct.Struct, tuple[int, int, int, int]]] = {}
+_HANDLE: Final = 4  # bytes of the client handle before each value; history has none
+_dtypes: dict[tuple[int, int], "np.dtype[np.void]"] = {}
 
 
 def status_without_value(status: int) -> int:
@@ -52,106 +51,125 @@ def status_without_value(status: int) -> int:
     return status if status & _BAD else _BAD_NO_DATA
 
 
-def _parts(mask: int) -> list[tuple[str, str, str]]:
-    """(field, numpy type, struct letter) of what follows the value."""
-    return [
-        part
-        for bit, part in (
-            (_STATUS, ("s", "<u4", "I")),
-            (_SOURCE, ("src", "<i8", "q")),
-            (_SOURCE_PICO, ("srcp", "<u2", "H")),
-            (_SERVER, ("srv", "<i8", "q")),
-            (_SERVER_PICO, ("srvp", "<u2", "H")),
-        )
-        if mask & bit
-    ]
+def _parts(mask: int) -> list[tuple[str, str]]:
+    """(field, numpy type) of what follows the value."""
+    parts = (
+        (_STATUS, ("s", "<u4")),
+        (_SOURCE, ("src", "<i8")),
+        (_SOURCE_PICO, ("srcp", "<u2")),
+        (_SERVER, ("srv", "<i8")),
+        (_SERVER_PICO, ("srvp", "<u2")),
+    )
+    return [part for bit, part in parts if mask & bit]
 
 
-def _dtype(mask: int, kind: int) -> "np.dtype[np.void]":
-    """The items' layout when all share one."""
-    known = _uniform.get((mask, kind))
+def _dtype(key: int, head: int) -> "np.dtype[np.void]":
+    """The layout of an item. key: its mask, and its value's type times 256."""
+    known = _dtypes.get((key, head))
     if known is None:
-        fields = [("h", "<u4"), ("m", "u1")]
-        if mask & _VALUE:
-            fields += [("k", "u1"), ("v", _NUMBERS[kind][0])]
-        fields += [(name, numpy_type) for name, numpy_type, _ in _parts(mask)]
-        known = _uniform[mask, kind] = np.dtype(fields)
+        fields = [("h", "<u4")] if head else []
+        fields.append(("m", "u1"))
+        if key & _VALUE:
+            fields += [("k", "u1"), ("v", _NUMBERS[key >> 8])]
+        known = _dtypes[key, head] = np.dtype([*fields, *_parts(key)])
     return known
 
 
-def _layout(mask: int, kind: int) -> tuple[struct.Struct, tuple[int, int, int, int]]:
-    """Struct of one item, and where value, status, source, server stand in what it unpacks (0 = absent)."""
-    known = _layouts.get((mask, kind))
-    if known is None:
-        letters, names = "<IB", ["h", "m"]
-        if mask & _VALUE:
-            letters += "B" + _NUMBERS[kind][1]
-            names += ["k", "v"]
-        for name, _, letter in _parts(mask):
-            letters += letter
-            names.append(name)
-        v, s, src, srv = (names.index(name) if name in names else 0 for name in ("v", "s", "src", "srv"))
-        known = _layouts[mask, kind] = struct.Struct(letters), (v, s, src, srv)
-    return known
+def _sizes() -> list[int]:
+    """Bytes of an item without its handle, by mask and the byte after it; 0 for what only the library understands."""
+    sizes = [0] * 65536
+    for mask in range(_KNOWN + 1):
+        for kind in range(256):
+            if not mask & _VALUE:
+                sizes[mask | kind << 8] = _dtype(mask, 0).itemsize
+            elif kind in _NUMBERS:
+                sizes[mask | kind << 8] = _dtype(mask | kind << 8, 0).itemsize
+    return sizes
 
 
-def _kind(data: bytes, at: int) -> tuple[int, int] | None:
-    """Mask and value type of the item at `at`; None for what only the library's own decoder understands."""
-    mask = data[at + 4]
-    if mask & ~_KNOWN:
-        return None
-    kind = data[at + 5] if mask & _VALUE else 0
-    return None if mask & _VALUE and kind not in _NUMBERS else (mask, kind)
+_SIZES: Final = _sizes()
 
 
 def decode_items(data: bytes, at: int, n: int) -> tuple[Items, int] | None:
     """The `n` items at offset `at` and the offset behind them; None when one of them is not a plain number."""
+    return _decode(data, at, n, _HANDLE)
+
+
+def decode_values(data: bytes, at: int, n: int) -> tuple[Items, int] | None:
+    """The same for plain DataValues, as history has them; every handle is 0."""
+    return _decode(data, at, n, 0)
+
+
+def _decode(data: bytes, at: int, n: int, head: int) -> tuple[Items, int] | None:
+    if n <= 0:
+        return _empty(0), at
     try:
-        first = _kind(data, at) if n else (0, 0)
-        if first is None:
-            return None
-        dtype = _dtype(*first)
-        if at + n * dtype.itemsize <= len(data):
-            rows = np.frombuffer(data, dtype, n, at)
-            if _same(rows, *first):
-                return _from_rows(rows, first[1]), at + n * dtype.itemsize
-        return _decode_mixed(data, at, n)
+        return _uniform(data, at, n, head) or _mixed(data, at, n, head)
     except (struct.error, IndexError):
         return None
 
 
-def _same(rows: "NDArray[np.void]", mask: int, kind: int) -> bool:
-    return bool((rows["m"] == mask).all()) and (not mask & _VALUE or bool((rows["k"] == kind).all()))
+def _key(data: bytes, at: int) -> int:
+    """Mask and value type of what stands at `at`."""
+    mask = data[at]
+    return mask | data[at + 1] << 8 if mask & _VALUE else mask
 
 
-def _from_rows(rows: "NDArray[np.void]", kind: int) -> Items:
+def _uniform(data: bytes, at: int, n: int, head: int) -> tuple[Items, int] | None:
+    """All items share the first one's layout, or None."""
+    key = _key(data, at + head)
+    if not _SIZES[key]:
+        return None
+    dtype = _dtype(key, head)
+    end = at + n * dtype.itemsize
+    if end > len(data):
+        return None
+    rows = np.frombuffer(data, dtype, n, at)
+    alike = bool((rows["m"] == key & 0xFF).all()) and (not key & _VALUE or bool((rows["k"] == key >> 8).all()))
+    return (_from_rows(rows, key), end) if alike else None
+
+
+def _mixed(data: bytes, at: int, n: int, head: int) -> tuple[Items, int] | None:
+    """Layouts differ (servers leave out what is zero): where each item begins is found one by one, and the items
+    of each layout are then read together."""
+    starts, keys, sizes = [], [], _SIZES
+    for _ in range(n):
+        key = data[at + head] | data[at + head + 1] << 8
+        size = sizes[key]
+        if not size:
+            return None
+        starts.append(at)
+        keys.append(key)
+        at += size + head
+    if at > len(data):
+        return None
+    start, key_of = np.array(starts, np.intp), np.array(keys, np.int32)
+    key_of[(key_of & _VALUE) == 0] &= 0xFF
+    items = _empty(n)
+    for key in np.unique(key_of).tolist():
+        dtype, which = _dtype(key, head), np.flatnonzero(key_of == key)
+        # A window at every byte: those that begin where an item does are copied out.
+        windows = np.ndarray(len(data) - dtype.itemsize + 1, dtype, data, 0, (1,))
+        part = _from_rows(windows[start[which]], key)
+        items.handle[which], items.value[which], items.status[which] = part.handle, part.value, part.status
+        items.source[which], items.server[which] = part.source, part.server
+    return items, at
+
+
+def _empty(n: int) -> Items:
+    return Items(
+        np.zeros(n, np.uint32), np.full(n, np.nan), np.zeros(n, np.uint32), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    )
+
+
+def _from_rows(rows: "NDArray[np.void]", key: int) -> Items:
     n, names = len(rows), rows.dtype.names or ()
     value = rows["v"] if "v" in names else np.full(n, np.nan)
-    if kind == _BOOLEAN:
+    if key >> 8 == _BOOLEAN and key & _VALUE:
         value = value != 0
     ticks = [rows[name].astype(np.int64) if name in names else np.zeros(n, np.int64) for name in ("src", "srv")]
     status = rows["s"].astype(np.uint32) if "s" in names else np.zeros(n, np.uint32)
     if "v" not in names:
         status = np.where(status & _BAD, status, np.uint32(_BAD_NO_DATA))
-    return Items(rows["h"].astype(np.uint32), value.astype(np.float64), status, ticks[0], ticks[1])
-
-
-def _decode_mixed(data: bytes, at: int, n: int) -> tuple[Items, int] | None:
-    """Layouts differ (servers leave out what is zero): one compiled Struct a layout."""
-    out: list[tuple[int, float, int, int, int]] = []
-    append = out.append
-    for _ in range(n):
-        key = _kind(data, at)
-        if key is None:
-            return None
-        fields, (v, s, src, srv) = _layout(*key)
-        item = fields.unpack_from(data, at)
-        at += fields.size
-        value = item[v] if v else np.nan
-        if key[1] == _BOOLEAN:
-            value = value != 0
-        status = item[s] if s else 0
-        status = status if v else status_without_value(status)
-        append((item[0], value, status, item[src] if src else 0, item[srv] if srv else 0))
-    rows = np.array(out, _MIXED)
-    return Items(rows["h"], rows["v"], rows["s"], rows["src"], rows["srv"]), at
+    handle = rows["h"].astype(np.uint32) if "h" in names else np.zeros(n, np.uint32)
+    return Items(handle, value.astype(np.float64), status, ticks[0], ticks[1])

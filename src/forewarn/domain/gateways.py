@@ -1,0 +1,105 @@
+"""How an edge gateway is doing: what it tells its site, its local page and its outputs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from forewarn.domain.conditions import GatewayCondition
+from forewarn.domain.sources import SourceStatus
+
+
+class GatewayRole(StrEnum):
+    """ALONE: no partner is configured. ACTIVE collects and sends; STANDBY watches and waits."""
+
+    ALONE = "alone"
+    ACTIVE = "active"
+    STANDBY = "standby"
+
+
+class SiteState(StrEnum):
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CATCHING_UP = "catching_up"
+    AWAY = "away"
+    REFUSED = "refused"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """state_since, last_acknowledged_at: microseconds UTC, our clock; None = never. clock_offset_s: the site's clock
+    minus ours, uncertain by round_trip_s / 2. live_lag_s: age of the oldest live parcel that is not acknowledged, 0
+    when there is none. backlog_*: what waits from before the live data began."""
+
+    state: SiteState
+    state_since: int
+    url: str = ""
+    last_acknowledged_at: int | None = None
+    last_error: str = ""
+    clock_offset_s: float | None = None
+    round_trip_s: float | None = None
+    live_lag_s: float = 0.0
+    backlog_parcels: int = 0
+    backlog_readings: int = 0
+    backlog_bytes: int = 0
+    oldest_backlog_at: int | None = None
+    sent_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BufferStatus:
+    """Bytes on disk. raw_from: when the oldest reading still in the raw ring was heard, microseconds UTC. full_in_s:
+    at the present rate and without the site, how long until normal data has to be thinned further; None = not soon."""
+
+    budget_bytes: int
+    raw_bytes: int
+    outbox_bytes: int
+    free_disk_bytes: int
+    raw_from: int | None = None
+    full_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSums:
+    """Readings since the gateway's first day. read = kept + thinned + in_hand; kept = acknowledged + pending +
+    refused + left_to_partner + thinned_early."""
+
+    read: int = 0
+    kept: int = 0
+    thinned: int = 0
+    in_hand: int = 0
+    acknowledged: int = 0
+    pending: int = 0
+    refused: int = 0
+    left_to_partner: int = 0
+    thinned_early: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        """Nothing vanished: every reading that was taken is accounted for."""
+        onward = self.acknowledged + self.pending + self.refused + self.left_to_partner + self.thinned_early
+        return self.read == self.kept + self.thinned + self.in_hand and self.kept == onward
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """at, started_at: microseconds UTC, the gateway's clock. silent: ids of signals that nothing was heard of for
+    longer than is usual; all its others are alive. alarms: active ones."""
+
+    name: str
+    version: str
+    at: int
+    started_at: int
+    role: GatewayRole
+    uplink: UplinkStatus
+    buffer: BufferStatus
+    ledger: LedgerSums
+    sources: tuple[SourceStatus, ...] = ()
+    conditions: tuple[GatewayCondition, ...] = ()
+    silent: tuple[str, ...] = ()
+    signals: int = 0
+    alarms: int = 0
+    partner: str = ""
+    resident_bytes: int = 0
+    public_key: str = ""

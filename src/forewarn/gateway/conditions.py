@@ -1,0 +1,53 @@
+"""The conditions that one subject is in."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from forewarn.domain.conditions import ConditionCode, GatewayCondition
+from forewarn.kit.clock import MINUTE
+
+_OVER_AFTER_US: Final = MINUTE
+
+
+class Conditions:
+    """Those of `subject`. A lasting one holds until it is ended; any other until it was not named for a minute.
+    Thread-safe."""
+
+    def __init__(self, subject: str, clock: Callable[[], int]) -> None:
+        """clock: microseconds UTC."""
+        self._subject = subject
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[ConditionCode, GatewayCondition] = {}
+        self._lasting: set[ConditionCode] = set()
+
+    def enter(self, code: ConditionCode, text: str, *, lasting: bool = False, count: int = 1) -> None:
+        now = self._clock()
+        with self._lock:
+            before = self._held.get(code)
+            if before is not None and self._is_over(before, now):
+                before = None
+            since, times = (now, 0) if before is None else (before.since, before.count)
+            self._held[code] = GatewayCondition(code, self._subject, since, now, text, times + count)
+            if lasting:
+                self._lasting.add(code)
+
+    def end(self, *codes: ConditionCode) -> None:
+        """They are over; what did not hold stays so."""
+        with self._lock:
+            for code in codes:
+                self._held.pop(code, None)
+                self._lasting.discard(code)
+
+    def end_lasting(self) -> None:
+        self.end(*self._lasting)
+
+    def now(self) -> Sequence[GatewayCondition]:
+        """What holds, the oldest first."""
+        now = self._clock()
+        with self._lock:
+            return sorted((c for c in self._held.values() if not self._is_over(c, now)), key=lambda c: c.since)
+
+    def _is_over(self, held: GatewayCondition, now: int) -> bool:
+        return held.code not in self._lasting and not -_OVER_AFTER_US <= now - held.last_at <= _OVER_AFTER_US

@@ -1,0 +1,7 @@
+"""Sparkplug B host application."""
+
+from typing import Final
+
+from forewarn.plugins.connectors.sparkplug.connector import SparkplugConnector
+
+CONNECTOR: Final = SparkplugConnector()
