@@ -116,3 +116,11 @@ def test_what_is_over_comes_after_what_lasts() -> None:
     ranked = rank([stand(facts, NOW) for facts in (over, odd, advised)])
     assert {s.condition for s in ranked} == {AssetCondition.ADVISORY}
     assert [s.asset_id for s in ranked] == ["advised", "odd", "over"]
+
+
+def test_what_a_gateway_vouches_for_is_not_stale_until_it_falls_silent_too() -> None:
+    quiet = replace(HEALTHY, last_reading_at=NOW - 300_000_000)
+    assert stand(quiet, NOW).condition is AssetCondition.STALE
+    assert stand(replace(quiet, vouched_at=NOW - 5_000_000), NOW).condition is AssetCondition.NORMAL
+    away = stand(replace(quiet, vouched_at=NOW - 60_000_000), NOW)
+    assert (away.condition, away.reason) == (AssetCondition.STALE, "no reading for 1 min")

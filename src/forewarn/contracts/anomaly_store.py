@@ -45,6 +45,11 @@ class AnomalyStore(Protocol):
         person set (anything but OPEN) is kept."""
         ...
 
+    def merge(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        """As `upsert`, of findings that may come late, twice and in any order: an episode's older state does not
+        replace a newer one. Those that told something new, in their order."""
+        ...
+
     def open_episodes(self) -> Sequence[Finding]:
         """Findings with ended_at None, to go on with after a restart."""
         ...

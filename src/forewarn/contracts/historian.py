@@ -7,7 +7,7 @@ from typing import Protocol
 
 from forewarn.contracts.historian_reads import HistorianReads, Keys
 from forewarn.domain.readings import ReadingBatch
-from forewarn.domain.series import Series
+from forewarn.domain.series import Aggregates, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,12 @@ class Historian(HistorianReads, Protocol):
 
     def append(self, batches: Sequence[tuple[int, ReadingBatch]]) -> None:
         """Take batches with their log offsets, ascending. Offsets <= `watermark` are ignored (replay is safe).
-
         Visible to reads on return; durable once `watermark` has passed the offset."""
+        ...
+
+    def append_minutes(self, minutes: Aggregates) -> int:
+        """Whole minutes whose readings were kept back where they were measured. Of two tellings the one of more
+        readings counts; how many told something new. Durable on return, kept as long as aggregates."""
         ...
 
     @property

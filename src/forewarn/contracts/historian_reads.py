@@ -21,5 +21,10 @@ class HistorianReads(Protocol):
         """Statistics per signal and bucket; any bucket >= 1 us. None = every signal.
 
         Buckets are aligned to the epoch; the first and last are cut at start and end. Exact, whatever
-        was late or repeated; answered from rollups wherever bucket and range allow, else from raw."""
+        was late or repeated; answered from rollups wherever bucket and range allow, else from raw. In buckets of
+        whole minutes a told minute stands in for the readings of it, where it is of as many or more."""
+        ...
+
+    def told_minutes(self, signals: Keys, start: int, end: int) -> Aggregates:
+        """The minutes wholly within [start, end) that were told (`Historian.append_minutes`)."""
         ...

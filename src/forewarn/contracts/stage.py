@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
 from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.findings import Finding
 from forewarn.domain.readings import ReadingBatch
@@ -15,6 +17,7 @@ class Carriage:
 
     first, last: log offsets covered. batches: as they lie in the log. readings: all rows, ordered by
     (signal, time). findings: episodes opened, changed or closed. alarm_events: what the judge did.
+    One that a `tick` made has no batches: it is never told twice, whatever its offsets.
     """
 
     first: int
@@ -29,6 +32,13 @@ class Carriage:
 
     def with_alarm_events(self, events: Sequence[AlarmEvent]) -> "Carriage":
         return replace(self, alarm_events=(*self.alarm_events, *events))
+
+
+def beside(offset: int, *, findings: Sequence[Finding] = (), alarm_events: Sequence[AlarmEvent] = ()) -> Carriage:
+    """A carriage without readings, for what a `tick` found. offset: what its stage has handled."""
+    none = np.zeros(0)
+    nothing = ReadingBatch(none.astype(np.int32), none.astype(np.int64), none, none.astype(np.uint32), "", offset)
+    return Carriage(offset, offset, (), nothing, findings, alarm_events)
 
 
 class Stage(Protocol):

@@ -15,6 +15,7 @@ class Action(StrEnum):
     ACT_ON_ALARMS = "alarms.act"
     JUDGE_ANOMALIES = "anomalies.judge"
     READ_SITE = "site.read"  # sources, sizes, metrics
+    ASK_GATEWAYS = "gateways.ask"  # raw readings out of their rings
     RUN_SIMULATION = "simulation.run"
     READ_ACCESS = "access.read"  # people, machines, roles, sessions
     MANAGE_ACCESS = "access.manage"

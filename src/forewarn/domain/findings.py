@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+BY_EDGE: Final = "edge_ml"  # Finding.detected_by: an edge gateway
 
 
 class AnomalyStatus(StrEnum):

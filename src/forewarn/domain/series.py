@@ -1,6 +1,7 @@
 """What the historian answers: readings and aggregates as columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,3 +41,7 @@ class Aggregates:
 
     def __len__(self) -> int:
         return len(self.signal)
+
+    def take(self, rows: NDArray[Any] | slice) -> "Aggregates":
+        """The rows that an index array, a mask or a slice names."""
+        return Aggregates(*(getattr(self, f.name)[rows] for f in fields(self)))

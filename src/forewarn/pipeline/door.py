@@ -16,7 +16,7 @@ from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
 from forewarn.domain.signal_table import SignalTable
 from forewarn.policies.admission import FUTURE_US, Admission, LatestValues, admit
-from forewarn.policies.row_order import by_signal_and_time
+from forewarn.policies.row_order import by_signal_and_time, last_of_each_signal
 
 _SEED_READINGS = 200_000
 _HOUR_US = 3_600_000_000
@@ -151,6 +151,5 @@ def _rows(series: Series, mask: NDArray[np.bool_]) -> Series:
 def _last_of_each(batch: ReadingBatch) -> Series:
     order = by_signal_and_time(batch.signal, batch.time)
     ordered = batch if order is None else batch.take(order)
-    last = np.ones(len(ordered), np.bool_)
-    last[:-1] = np.not_equal(ordered.signal[1:], ordered.signal[:-1])
-    return _rows(Series(ordered.signal, ordered.time, ordered.value, ordered.quality), last)
+    last = ordered.take(last_of_each_signal(ordered.signal))
+    return Series(last.signal, last.time, last.value, last.quality)

@@ -10,12 +10,13 @@ import structlog
 from numpy.typing import NDArray
 
 from forewarn.contracts.alarm_store import Alarm, AlarmKey, AlarmStore, Transition
-from forewarn.contracts.historian import Historian
 from forewarn.contracts.plant_view import PlantView
-from forewarn.contracts.stage import Carriage
+from forewarn.contracts.raw_ring import Recollection
+from forewarn.contracts.stage import Carriage, beside
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Condition
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import is_good
+from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.pipeline.recall import Recall, Watched
 from forewarn.policies import alarm_lifecycle as lifecycle
 from forewarn.policies import regimes as regime
@@ -31,6 +32,9 @@ from forewarn.policies.value_watch import ValueWatch
 _log = structlog.get_logger(__name__)
 START_GRACE_S: Final = 30.0
 RHYTHM_S: Final = 1_200.0
+VOUCHED_S: Final = 15.0
+# A reading that a gateway sends at once is here within that.
+UNDER_WAY_S: Final = 30.0
 _CLOCK_STEP_US: Final = 2_000_000
 _VALUE: Final = (Condition.ABOVE, Condition.BELOW)
 Change = tuple[AlarmKey, Transition]
@@ -67,14 +71,16 @@ class JudgeStage:
         clock: Callable[[], int],
         handled: int | None = None,
         monotonic: Callable[[], int] | None = None,
+        edge: EdgeDesk | None = None,
     ) -> None:
         """clock: microseconds UTC, for arrivals; monotonic: microseconds of a clock that nobody sets, by which a step
         of the other is seen (None: `clock` has no steps). handled: the stage's stored offset; without it `tick`
-        waits for the first carriage, since what it writes carries the offset."""
+        waits for the first carriage, since what it writes carries the offset. edge: what gateways tell."""
         self._alarms = alarms
         self._plant = plant
         self._clock = clock
         self._monotonic = monotonic or clock
+        self._edge = edge or EdgeDesk()
         self._ahead = clock() - self._monotonic()
         self._handled = handled
         self._revision: int | None = None
@@ -82,6 +88,7 @@ class JudgeStage:
         self._regimes = Regimes()
         self._heard = np.zeros(0, np.int64)
         self._spoke = np.zeros(0, np.bool_)  # since we began; `_heard` also holds what we assume
+        self._vouched = np.zeros(0, np.int64)  # when a gateway last said that it hears the signal, 0: it does not
         self._seen = np.zeros(0, np.int64)
         self._spells = BadSpells()
         self._rhythm = Rhythm()
@@ -92,7 +99,8 @@ class JudgeStage:
         self._reconciled = False
 
     def handle(self, carriage: Carriage) -> Carriage:
-        if self._handled is not None and carriage.last <= self._handled:
+        told_beside = not carriage.batches
+        if not told_beside and self._handled is not None and carriage.last <= self._handled:
             return carriage
         self._follow_plant()
         verdict = _Verdict()
@@ -100,33 +108,31 @@ class JudgeStage:
         newest = self._judge_readings(readings, verdict) if len(readings) else 0
         finding_changes, opened = self._findings.follow(carriage.findings)
         verdict.changes.extend(finding_changes)
-        if not self._reconciled:
+        if not self._reconciled and not told_beside:
             verdict.changes.extend(self._findings.reconcile(opened, newest))
-        events = self._store(verdict.changes, carriage.last, verdict.holdings)
+        offset = (self._handled or 0) if told_beside else carriage.last
+        events = self._store(verdict.changes, offset, verdict.holdings)
         np.maximum.at(self._seen, readings.signal, readings.time)
         self._aside = (self._aside | verdict.put_aside) - verdict.taken_back
         self._findings.keep(opened)
-        self._reconciled = True
-        self._handled = carriage.last
+        if not told_beside:
+            self._reconciled = True
+            self._handled = carriage.last
         return carriage.with_alarm_events(events) if events else carriage
 
     def tick(self, now_us: int) -> Carriage | None:
         """Silence and the ends of shelves."""
-        if self._handled is None:
-            return None
         self._follow_plant()
         self._follow_clock()
-        changes = [*self._silence_changes(now_us), *self._expiries(now_us)]
-        events = self._store(changes, self._handled)
-        if not events:
+        self._hear_gateways()
+        if self._handled is None:
             return None
-        empty = np.zeros(0)
-        nothing = ReadingBatch(
-            empty.astype(np.int32), empty.astype(np.int64), empty, empty.astype(np.uint32), "", self._handled
-        )
-        return Carriage(self._handled, self._handled, (), nothing, (), events)
+        calm, holdings = self._calm_at_the_gateway()
+        changes = [*self._silence_changes(now_us), *self._expiries(now_us), *calm]
+        events = self._store(changes, self._handled, holdings)
+        return beside(self._handled, alarm_events=events) if events else None
 
-    def warm(self, historian: Historian, now_us: int, unjudged: Sequence[ReadingBatch] = ()) -> None:
+    def warm(self, historian: Recollection, now_us: int, unjudged: Sequence[ReadingBatch] = ()) -> None:
         """Go on where the last process ended: running delays, machines that had just started. unjudged: what lies in
         the log behind our offset. What the historian has heard of counts as heard now, so that a source that
         died with us is noticed."""
@@ -154,6 +160,7 @@ class JudgeStage:
         self._regimes.configure(table)
         self._heard = resized(self._heard, table.size, NEVER)
         self._spoke = resized(self._spoke, table.size, False)
+        self._vouched = resized(self._vouched, table.size, 0)
         self._seen = resized(self._seen, table.size, np.iinfo(np.int64).min)
         self._rhythm.resize(table.size)
         self._spells.configure(table)
@@ -183,7 +190,8 @@ class JudgeStage:
         mine[mine] = known[readings.signal[mine]]
         readings = readings if mine.all() else readings.take(mine)
         good = is_good(readings.quality)
-        self._heard[readings.signal[good]] = self._clock()
+        heard = readings.signal[good]
+        self._heard[heard] = np.maximum(self._heard[heard], self._clock())
         self._spoke[readings.signal[good]] = True
         runs = Runs.of(readings)
         self._spells.note(runs.signal, ~good[runs.last], self._clock())
@@ -253,7 +261,8 @@ class JudgeStage:
         table = self._table
         running, started = self._regimes.running(table.size), self._regimes.started(table.size)
         failing = self._spells.holds(now_us, self._silence.active_by_signal(table.size))
-        heard = Heard(self._heard, failing, running, started, self._rhythm.longest_us())
+        rhythm_us = np.where(self._vouched > 0, np.iinfo(np.int64).max, self._rhythm.longest_us())
+        heard = Heard(self._heard, failing, running, started, rhythm_us)
         holds = self._silence.holds(now_us, heard)
         return [
             (self._key(self._silence.rules[i]), _transition(bool(holds[i]), now_us, None))
@@ -265,6 +274,32 @@ class JudgeStage:
         """An alarm from before a restart stands until something is heard."""
         keys = [rule.signal_key] if rule.signal_key else [s.key for s in self._plant.signals_of(rule.asset_id)]
         return any(self._spoke[k] for k in keys if k < len(self._spoke))
+
+    def _hear_gateways(self) -> None:
+        """A heartbeat is as good as a reading of every signal that lives, and holds until the next but one is due."""
+        size = self._table.size
+        for pulse in self._edge.take_pulses():
+            alive, silent = pulse.alive[pulse.alive < size], pulse.silent[pulse.silent < size]
+            self._heard[alive] = np.maximum(self._heard[alive], pulse.at + int(VOUCHED_S * 1e6))
+            self._spoke[alive] = True
+            self._vouched[alive] = pulse.at
+            self._heard[silent] = np.minimum(self._heard[silent], pulse.at)
+            self._vouched[silent] = 0
+
+    def _calm_at_the_gateway(self) -> tuple[list[Change], list[tuple[int, Holding]]]:
+        """A thinned signal sends little once it is calm again, perhaps no more than its minutes' statistics: where its
+        gateway hears it and sends nothing, the last reading stands, and the off-delay that it began runs out."""
+        changes: list[Change] = []
+        holdings: list[tuple[int, Holding]] = []
+        for index in sorted(self._values.active):
+            rule, holding = self._values.rules[index], self._values.holding(index)
+            if holding.raw or holding.since is None or rule.signal_key >= len(self._vouched):
+                continue
+            at = holding.since + int(rule.off_delay_s * 1e6)
+            if self._vouched[rule.signal_key] > at + int(UNDER_WAY_S * 1e6):
+                changes.append((self._key(rule), _transition(False, at, None)))
+                holdings.append((index, Holding()))
+        return changes, holdings
 
     def _follow_clock(self) -> None:
         step = self._clock() - self._monotonic() - self._ahead

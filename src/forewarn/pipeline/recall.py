@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.contracts.historian import Historian
+from forewarn.contracts.raw_ring import Recollection
 from forewarn.domain.alarms import AlarmRule
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
@@ -41,7 +41,7 @@ class Recall:
     judged: signal keys, and the newest source time of each that was judged."""
 
     def __init__(
-        self, historian: Historian, table: SignalTable, unjudged: Sequence[ReadingBatch], grace_s: float
+        self, historian: Recollection, table: SignalTable, unjudged: Sequence[ReadingBatch], grace_s: float
     ) -> None:
         self._historian = historian
         self._table = table

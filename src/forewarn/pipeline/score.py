@@ -1,19 +1,20 @@
 """Score: every detector sees every good reading; what lasts becomes a finding."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.detector import Detector
-from forewarn.contracts.historian import Historian
 from forewarn.contracts.plant_view import PlantView
-from forewarn.contracts.stage import Carriage
-from forewarn.domain.findings import Finding
+from forewarn.contracts.raw_ring import Recollection
+from forewarn.contracts.stage import Carriage, beside
+from forewarn.domain.findings import BY_EDGE, Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import is_good
+from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
 from forewarn.policies.severity import severity_of
 
@@ -37,6 +38,9 @@ class ScoreStage:
 
     On the first carriage after a start all open findings are told again, so that the judge knows the whole. A
     carriage that the line tries again (this or a later stage failed) gets the findings it got before.
+
+    What an edge gateway scores is not scored here, where only a thinned part of it arrives; its findings are in the
+    catalog already and join the line here.
     """
 
     name = "score"
@@ -47,32 +51,45 @@ class ScoreStage:
         anomalies: AnomalyStore,
         plant: PlantView,
         persistence: Mapping[str, EpisodeSettings] = PERSISTENCE,
+        edge: EdgeDesk | None = None,
     ) -> None:
-        """persistence: by detector name; 5 of 20 readings over at least 5 s where it says nothing."""
+        """persistence: by detector name; 5 of 20 readings over at least 5 s where it says nothing. edge: what
+        gateways tell; None = there are none."""
         self._watches = [_Watch(d, EpisodeTracker(persistence.get(d.name, _STATISTICAL))) for d in detectors]
         self._anomalies = anomalies
         self._plant = plant
+        self._edge = edge or EdgeDesk()
         self._revision: int | None = None
         self._table = plant.table  # one carriage sees one plant
+        self._elsewhere = np.zeros(0, np.bool_)  # by key: a gateway scores it
         self._handled = -1
+        self._ours: list[Finding] = []
         self._told: list[Finding] = []
         self._resumed = False
 
     def handle(self, carriage: Carriage) -> Carriage:
-        findings = self._told if carriage.first <= self._handled else []
+        again = carriage.first <= self._handled
+        ours, told = (self._ours, self._told) if again else ([], [])
         if carriage.last > self._handled:
             self._follow_plant()
-            findings = findings + self._resume() + self._score(self._known_good(carriage.readings))
-            self._told, self._handled = findings, carriage.last
-        if findings:
-            self._anomalies.upsert(findings)
-        return carriage.with_findings(findings) if findings else carriage
+            # What was open comes first: a gateway may tell its end in the same breath.
+            before = self._resume()
+            ours = ours + self._follow_edge() + self._score(self._known_good(carriage.readings))
+            told = told + before + self._edge.take_findings()
+            self._ours, self._told, self._handled = ours, told, carriage.last
+        if ours:
+            self._anomalies.upsert(ours)
+        return carriage.with_findings((*told, *ours)) if told or ours else carriage
 
     def tick(self, now_us: int) -> Carriage | None:
-        """Nothing: findings live by source time."""
-        return None
+        """What gateways found while no reading comes; findings of our own live by source time."""
+        if not self._edge.has_findings:
+            return None
+        self._follow_plant()
+        findings = self._resume() + self._edge.take_findings()
+        return beside(max(self._handled, 0), findings=findings)
 
-    def warm(self, historian: Historian, now_us: int, hours: int = 36, recent_s: int = 1_200) -> None:
+    def warm(self, historian: Recollection, now_us: int, hours: int = 36, recent_s: int = 1_200) -> None:
         """Let the detectors learn from the past: the first half minute of each of the last `hours`, and all of
         the last `recent_s` seconds. Raises no finding."""
         self._follow_plant()
@@ -98,19 +115,34 @@ class ScoreStage:
             watch.tracker.resize(table.size)
 
     def _resume(self) -> list[Finding]:
-        """Once: take up the episodes that were open when the last process ended."""
+        """Once: take up the episodes that were open when the last process ended; a gateway's, when we score now."""
         if self._resumed:
             return []
         size, open_now = self._table.size, self._anomalies.open_episodes()
+        elsewhere = self._edge.scored(size)
         for watch in self._watches:
-            watch.tracker.resume([f for f in open_now if f.detector == watch.detector.name and f.signal_key < size])
+            mine = [f for f in open_now if f.detector == watch.detector.name and f.signal_key < size]
+            watch.tracker.resume([f for f in mine if f.detected_by != BY_EDGE or not elsewhere[f.signal_key]])
         self._resumed = True
         return list(open_now)
+
+    def _follow_edge(self) -> list[Finding]:
+        """Whose signals a gateway scores from now on, it tells how they go on: our own episodes of them end."""
+        before, now = self._elsewhere, self._edge.scored(self._table.size)
+        if len(before) == len(now) and (before is now or bool((before == now).all())):
+            return []
+        self._elsewhere = now
+        return [
+            self._finding(watch.detector, replace(episode, ended_at=episode.last_at))
+            for watch in self._watches
+            for episode in watch.tracker.let_go(now)
+        ]
 
     def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
         known = self._table.known
         usable = is_good(readings.quality) & (readings.signal < len(known))
-        usable[usable] = known[readings.signal[usable]]
+        ours = known & ~self._edge.scored(len(known))
+        usable[usable] = ours[readings.signal[usable]]
         return readings if usable.all() else readings.take(usable)
 
     def _score(self, readings: ReadingBatch) -> list[Finding]:

@@ -15,6 +15,7 @@ ALLOWED: Final[Mapping[Role, frozenset[Action]]] = {
         Action.EXPORT,
         Action.INGEST,
         Action.READ_SITE,
+        Action.ASK_GATEWAYS,
         Action.RUN_SIMULATION,
     },
     Role.PLANT_HEAD: _LOOK | {Action.ACT_ON_ALARMS, Action.JUDGE_ANOMALIES, Action.EXPORT, Action.READ_SITE},
@@ -25,7 +26,14 @@ ALLOWED: Final[Mapping[Role, frozenset[Action]]] = {
 }
 # What concerns the site as a whole: a role on a part of the plant does not give it.
 SITE_WIDE: Final = frozenset(
-    {Action.READ_SITE, Action.RUN_SIMULATION, Action.READ_ACCESS, Action.MANAGE_ACCESS, Action.READ_AUDIT}
+    {
+        Action.READ_SITE,
+        Action.ASK_GATEWAYS,
+        Action.RUN_SIMULATION,
+        Action.READ_ACCESS,
+        Action.MANAGE_ACCESS,
+        Action.READ_AUDIT,
+    }
 )
 
 

@@ -26,13 +26,21 @@ def parse_plant(text: str, file: str, validate_source: SourceCheck | None = None
     validate_source: (name, connector, settings) -> what is wrong with them, each as `key: reason` or `reason`.
     Raises ConfigurationError with every mistake found, one `file:line: reason` a line; its `where` is the first.
     """
-    content = _toml(text, file)
-    problems = Problems(file, TomlLines(text.removeprefix("\ufeff")))
-    root = Table(content, (), problems, KEYS[""])
-    sources = _sources(root, validate_source)
-    plant = _plant(root, sources)
-    problems.raise_if_any()
+    root = open_file(text, file)
+    plant = read_plant(root, validate_source)
+    root.problems.raise_if_any()
     return plant
+
+
+def open_file(text: str, file: str) -> Table:
+    """The file's top table, which collects mistakes in its `problems`. Raises ConfigurationError if it is no TOML."""
+    content = _toml(text, file)
+    return Table(content, (), Problems(file, TomlLines(text.removeprefix("\ufeff"))), KEYS[""])
+
+
+def read_plant(root: Table, validate_source: SourceCheck | None = None) -> Plant:
+    """What `root` says of the plant; mistakes are noted in its problems. Its table `gateway` is not looked at."""
+    return _plant(root, _sources(root, validate_source))
 
 
 def _toml(text: str, file: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ ASSET: Final = (
     "alarm",
 )
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "": ("enterprise", *PLACES, "source", "asset"),
+    "": ("enterprise", *PLACES, "source", "asset", "gateway"),
     "enterprise": ("id", "name"),
     "site": ("id", "name"),
     "area": ("id", "name"),

@@ -39,3 +39,10 @@ def _turns_back(signal: NDArray[np.int32], time: NDArray[np.int64]) -> bool:
     """Whether time falls within a signal."""
     falls = time[1:] < time[:-1]
     return bool(np.any(falls)) and bool(np.any(falls & np.equal(signal[1:], signal[:-1])))
+
+
+def last_of_each_signal(signal: NDArray[np.int32]) -> NDArray[np.intp]:
+    """The last row of each signal, of rows ordered by signal."""
+    last = np.ones(len(signal), np.bool_)
+    last[:-1] = np.not_equal(signal[1:], signal[:-1])
+    return np.flatnonzero(last)

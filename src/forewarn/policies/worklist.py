@@ -27,7 +27,8 @@ class AssetFacts:
 
     alarms: rules with their standing, in any order. episodes: findings that still last.
     last_reading_at: source time of the newest reading of any of its signals, microseconds UTC.
-    stale_after_us: silence after which its data no longer says how it is.
+    stale_after_us: silence after which its data no longer says how it is. vouched_at: when a gateway last said that it
+    hears a signal of it, microseconds UTC: little need come of what it thins.
     heard, learning: its signals that deliver, and those of them whose normal some detector still learns.
     """
 
@@ -38,6 +39,7 @@ class AssetFacts:
     stale_after_us: int
     heard: int = 0
     learning: int = 0
+    vouched_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,10 @@ def _of_silence(facts: AssetFacts, now: int) -> _Judgement:
     last = facts.last_reading_at
     if last is None:
         return AssetCondition.NO_DATA, "no reading has arrived yet", None, None, None
-    if now - last > facts.stale_after_us:
-        seconds = (now - last) // 1_000_000
-        return AssetCondition.STALE, f"no reading for {_duration(seconds)}", last + facts.stale_after_us, None, None
+    heard = last if facts.vouched_at is None else max(last, facts.vouched_at)
+    if now - heard > facts.stale_after_us:
+        seconds = (now - heard) // 1_000_000
+        return AssetCondition.STALE, f"no reading for {_duration(seconds)}", heard + facts.stale_after_us, None, None
     known = facts.heard - facts.learning
     if facts.learning > known:
         reason = f"learning what is normal: {known} of {facts.heard} signals known"

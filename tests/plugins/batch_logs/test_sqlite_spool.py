@@ -1,5 +1,6 @@
 """What is particular to the SQLite spool: its bounds, its damage, its disk and its lock."""
 
+import itertools
 import sqlite3
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 
 from forewarn.contracts.batch_log import Appended
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import BatchLogFull, ConfigurationError, InvalidInput, StorageFailed
-from forewarn.plugins.batch_logs.sqlite_spool import FrameDamaged, SqliteSpool
+from forewarn.plugins.batch_logs.sqlite_spool import FrameDamaged, SqliteSpool, begin_anew
 from forewarn.plugins.batch_logs.sqlite_spool.ring import Ring
 from tests.plugins.batch_logs.batches import batch, same
 
@@ -315,3 +317,64 @@ def python(code: str) -> "subprocess.CompletedProcess[str]":
         env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PATH": "/usr/bin:/bin"},
         check=False,
     )
+
+
+def test_offsets_are_found_by_when_they_came(tmp_path: Path) -> None:
+    log = SqliteSpool(tmp_path)
+    for n in range(20):
+        log.append(batch(n)).result(10)
+        time.sleep(0.002)
+    came = [log.appended_at(offset) for offset in range(1, 21)]
+    assert all(a is not None and b is not None and a < b for a, b in itertools.pairwise(came))
+    for offset, at in enumerate(came, 1):
+        assert at is not None
+        assert log.offset_before(at) == offset - 1
+        assert log.offset_before(at + 1) == offset
+    assert log.offset_before(0) == 0
+    assert log.offset_before(2**62) == 20
+    assert log.appended_at(21) is None
+    log.close()
+
+
+def test_how_much_must_go_for_so_many_bytes(tmp_path: Path) -> None:
+    log = SqliteSpool(tmp_path)
+    for n in range(10):
+        log.append(batch(n, readings=1_000)).result(10)
+    size = log.depth().bytes
+    assert log.offset_freeing(1) == 1
+    assert 4 <= log.offset_freeing(size // 2) <= 6
+    assert log.offset_freeing(10 * size) == 10
+    assert (log.readings_in(3), log.readings_in(11)) == (1_000, None)
+    log.resize(size)
+    with pytest.raises(BatchLogFull):
+        log.append(batch(10, readings=1_000))
+    log.resize(100 * size)
+    log.append(batch(10, readings=1_000)).result(10)
+    log.close()
+
+
+@pytest.mark.parametrize("harm", ["noise", "empty pages", "cut"])
+def test_a_log_begun_anew_goes_on_above_what_was_handled(tmp_path: Path, harm: str) -> None:
+    log = SqliteSpool(tmp_path)
+    for n in range(30):
+        log.append(batch(n, readings=2_000)).result(10)
+    log.close()
+    content = (tmp_path / "spool.db").read_bytes()
+    harmed = {
+        "noise": bytes(np.random.default_rng(1).integers(0, 256, len(content), np.uint8)),
+        "empty pages": bytes(len(content)),
+        "cut": content[: len(content) // 3],
+    }
+    (tmp_path / "spool.db").write_bytes(harmed[harm])
+    with pytest.raises(StorageFailed) as caught:
+        SqliteSpool(tmp_path).close()
+    assert caught.value.condition is ConditionCode.BUFFER_DAMAGED
+    assert "after batch 28" in begin_anew(tmp_path, 28)
+    again = SqliteSpool(tmp_path)
+    assert again.depth().last_offset == 28
+    assert again.depth().batches == 0
+    again.commit("line", 0)
+    assert again.append(batch(0)).result(10).offset == 29
+    assert [offset for offset, _ in again.read(0, 10)] == [29]
+    again.close()
+    assert (next(tmp_path.glob("damaged-*-spool.db"))).read_bytes() == harmed[harm]

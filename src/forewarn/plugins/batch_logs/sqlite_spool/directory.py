@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from forewarn.domain.errors import ConfigurationError, StorageFailed
+from forewarn.plugins.batch_logs.sqlite_spool.refusals import condition_of
 
 DATABASE: Final = "spool.db"
 LOCK: Final = "spool.lock"
@@ -51,8 +52,10 @@ class WriterLock:
         os.close(self._file)
 
 
-def connect(directory: Path, *, writer: bool) -> sqlite3.Connection:
+def connect(directory: Path, *, writer: bool, shrink: bool = False) -> sqlite3.Connection:
     """A connection in autocommit, made for one thread at a time; the writer's creates the tables if need be.
+
+    shrink: whether a new file can give free pages back.
 
     Raises StorageFailed when the file cannot be opened or is no database, ConfigurationError when it was
     written by another version."""
@@ -60,7 +63,7 @@ def connect(directory: Path, *, writer: bool) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         try:
-            _prepare(connection, path, writer)
+            _prepare(connection, path, writer, shrink)
         except BaseException:
             connection.close()
             raise
@@ -72,11 +75,12 @@ def connect(directory: Path, *, writer: bool) -> sqlite3.Connection:
 def cannot_open(directory: Path, error: sqlite3.Error) -> StorageFailed:
     return StorageFailed(
         f"{directory / DATABASE} cannot be opened: {error}. If it is damaged, restore the directory from a backup or "
-        "move it away; what was not yet in the historian is then lost"
+        "move it away; what was not yet in the historian is then lost",
+        condition=condition_of(error),
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, writer: bool) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, writer: bool, shrink: bool) -> None:
     for pragma in ("busy_timeout=5000", "cache_size=-16384", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     if not writer:
@@ -86,6 +90,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, writer: bool) -> None:
     # Checkpoints are the writer thread's own, after it has answered.
     for pragma in (
         f"page_size={_PAGE_BYTES}",
+        f"auto_vacuum={'INCREMENTAL' if shrink else 'NONE'}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "secure_delete=OFF",

@@ -104,6 +104,10 @@ class Intake:
             self.stored_bytes = stored_bytes
         self.writing.add(size, took_s)
 
+    def resize(self, capacity_bytes: int) -> None:
+        with self._changed:
+            self._capacity_bytes = capacity_bytes
+
     def poke(self) -> None:
         """Wake the writer though no batch came."""
         with self._changed:

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from forewarn.domain.errors import StorageFailed
 from forewarn.domain.readings import ReadingBatch
@@ -51,6 +52,56 @@ class Reader:
                         "damaged, restore the directory from a backup"
                     ) from error
             return found
+
+    def offset_before(self, appended_at: int, first: int, last: int) -> int:
+        """The last offset of [first, last] that was appended before this instant, else first - 1. Raises StorageFailed.
+
+        By bisection: where our clock was set back, offsets around that moment are taken for older than they are."""
+        with self._lock:
+            low, high = first, last + 1
+            while low < high:
+                middle = (low + high) // 2
+                at = self._appended_at(middle)
+                low, high = (middle + 1, high) if at is None or at < appended_at else (low, middle)
+            return low - 1
+
+    def appended_at(self, offset: int) -> int | None:
+        """When the batch came, microseconds UTC by our clock; None where the ledger has no such row. Raises
+        StorageFailed."""
+        with self._lock:
+            return self._appended_at(offset)
+
+    def _appended_at(self, offset: int) -> int | None:
+        row = self._one("SELECT appended_at FROM ledger WHERE offset = ?", offset)
+        return None if row is None else int(row[0])
+
+    def readings_in(self, offset: int) -> int | None:
+        """How many readings the frame held when it was written; None where its row is missing. Raises StorageFailed."""
+        with self._lock:
+            row = self._one("SELECT readings FROM frame WHERE offset = ?", offset)
+            return int(row[0]) if row is not None and isinstance(row[0], int) else None
+
+    def offset_freeing(self, size: int) -> int:
+        """The first offset that frees `size` bytes of frames when all up to it are trimmed; the last one where all do
+        not. Raises StorageFailed."""
+        with self._lock:
+            row = self._one(
+                "SELECT offset FROM (SELECT offset, sum(length(body)) OVER (ORDER BY offset) AS freed FROM frame) "
+                "WHERE freed >= ? LIMIT 1",
+                size,
+            )
+            row = row or self._one("SELECT coalesce(max(offset), 0) FROM frame WHERE offset > ?", -1)
+            return int(row[0]) if row is not None else 0
+
+    def _one(self, sql: str, value: int) -> tuple[Any, ...] | None:
+        try:
+            if self._connection is None:
+                self._connection = connect(self._directory, writer=False)
+            row: tuple[Any, ...] | None = self._connection.execute(sql, (value,)).fetchone()
+        except sqlite3.Error as error:
+            self._drop()
+            raise StorageFailed(f"{self._directory / DATABASE} cannot be read: {error}") from error
+        return row
 
     def _frames(self, first: int, max_readings: int) -> list[Frame]:
         """Fetched before anything is decoded: an open cursor would keep the write-ahead log from being reused."""

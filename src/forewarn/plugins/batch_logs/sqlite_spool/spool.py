@@ -9,6 +9,7 @@ from typing import Final
 from forewarn.contracts.batch_log import Appended, LogDepth
 from forewarn.domain.errors import InvalidInput, StorageFailed
 from forewarn.domain.readings import ReadingBatch
+from forewarn.plugins.batch_logs.sqlite_spool.anew import begin_anew
 from forewarn.plugins.batch_logs.sqlite_spool.directory import WriterLock
 from forewarn.plugins.batch_logs.sqlite_spool.intake import Intake
 from forewarn.plugins.batch_logs.sqlite_spool.reader import Reader
@@ -29,6 +30,7 @@ class SqliteSpool:
     ring_bytes: newest columns kept in memory for `read`.
     ledger_rows, ledger_age_s: how long a (gateway, sequence) is remembered after its frame was trimmed:
     until either is exceeded.
+    shrink: give the pages of trimmed frames back to the disk (counts when the log is made).
     A consumer's place is durable with the next commit, at the latest a quarter of a second later: after a
     crash it may be told again what it had committed last. A consumer's first commit is durable on return.
 
@@ -36,6 +38,7 @@ class SqliteSpool:
     """
 
     name: Final = "sqlite_spool"
+    begin_anew = staticmethod(begin_anew)
 
     def __init__(
         self,
@@ -47,11 +50,12 @@ class SqliteSpool:
         ring_bytes: int = 64 * MIB,
         ledger_rows: int = 10_000_000,
         ledger_age_s: float = 30 * 86_400.0,
+        shrink: bool = False,
     ) -> None:
         self._capacity_bytes = capacity_bytes
         self._lock = WriterLock(directory)
         try:
-            self._store = Store(directory, ledger_rows, ledger_age_s)
+            self._store = Store(directory, ledger_rows, ledger_age_s, shrink=shrink)
         except BaseException:
             self._lock.release()
             raise
@@ -104,6 +108,31 @@ class SqliteSpool:
         behind = {name: standing.last_offset - offset for name, offset in self._writer.consumers.items()}
         batches = standing.last_offset - standing.first_frame + 1
         return LogDepth(batches, standing.frame_bytes, self._capacity_bytes, standing.last_offset, behind)
+
+    def offset_before(self, appended_at: int) -> int:
+        """The last offset whose batch is here and came before this instant (microseconds UTC, our clock), else the one
+        before the first that is here. Raises StorageFailed."""
+        standing = self._writer.standing
+        return self._reader.offset_before(appended_at, standing.first_frame, standing.last_offset)
+
+    def appended_at(self, offset: int) -> int | None:
+        """When the batch came; None where that is forgotten or never was. Raises StorageFailed."""
+        return self._reader.appended_at(offset)
+
+    def readings_in(self, offset: int) -> int | None:
+        """How many readings frame `offset` was written with, damaged or not; None where it is missing. Raises
+        StorageFailed."""
+        return self._reader.readings_in(offset)
+
+    def offset_freeing(self, size: int) -> int:
+        """The first offset up to which trimming frees `size` bytes; the last one where all is not so much. Raises
+        StorageFailed."""
+        return self._reader.offset_freeing(size)
+
+    def resize(self, capacity_bytes: int) -> None:
+        """As the constructor's capacity_bytes, from now on. What is stored stays."""
+        self._capacity_bytes = capacity_bytes
+        self._intake.resize(capacity_bytes)
 
     def discard(self, offset: int) -> None:
         """Give up the readings of a damaged frame: an empty batch takes its place. Raises StorageFailed."""

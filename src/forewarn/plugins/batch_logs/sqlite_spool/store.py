@@ -1,7 +1,6 @@
 """The writing side of the database: everything here runs in the writer's thread."""
 
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.readings import ReadingBatch
+from forewarn.kit.clock import now_us
 from forewarn.plugins.batch_logs.sqlite_spool.directory import cannot_open, connect
 from forewarn.plugins.batch_logs.sqlite_spool.frame import Encoded, encode, without_readings
 
@@ -18,6 +18,7 @@ _MAX_SEQUENCE: Final = 2**63 - 1
 _TRIM_FRAMES: Final = 256
 _TRIM_LEDGER: Final = 4_096
 _CHECKPOINT_BYTES: Final = 16 * 2**20
+_SPARE_PAGES: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,15 @@ class Store:
     last_offset: of the last batch ever appended. first_frame: oldest offset still there (last_offset + 1 if
     none). frame_bytes: sum of the frames' bodies. gateways: name -> (id, highest sequence)."""
 
-    def __init__(self, directory: Path, ledger_rows: int, ledger_age_s: float) -> None:
+    def __init__(self, directory: Path, ledger_rows: int, ledger_age_s: float, *, shrink: bool = False) -> None:
         self._directory = directory
+        self._shrink = shrink
         self._ledger_rows = ledger_rows
         self._ledger_age_us = int(ledger_age_s * 1_000_000)
         self._open()
 
     def _open(self) -> None:
-        self._connection = connect(self._directory, writer=True)
+        self._connection = connect(self._directory, writer=True, shrink=self._shrink)
         try:
             self._load()
         except sqlite3.Error as error:
@@ -77,10 +79,10 @@ class Store:
         """One transaction: the batches not yet known, their names, and where the consumers stand.
 
         Answers are in the order of `batches`; new ones get ascending offsets. Raises sqlite3.Error."""
-        now_us = time.time_ns() // 1_000
+        now = now_us()
         self._connection.execute("BEGIN IMMEDIATE")
         answers, numbered, gateways = self._number(batches)
-        names = [(n.offset, n.gateway, n.given.batch.sequence, now_us, n.given.content) for n in numbered]
+        names = [(n.offset, n.gateway, n.given.batch.sequence, now, n.given.content) for n in numbered]
         self._insert("ledger", names)
         frames = [n.given.at(n.offset) for n in numbered]
         rows = zip(numbered, frames, strict=True)
@@ -170,13 +172,16 @@ class Store:
         self._connection.execute("DELETE FROM frame WHERE offset BETWEEN ? AND ?", span)
         self.first_frame = last + 1
         self.frame_bytes -= int(size)
+        if self._shrink and self._one("PRAGMA freelist_count")[0] > _SPARE_PAGES:
+            # Not execute: it steps once, which frees one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_SPARE_PAGES // 2})")
         return int(size)
 
     def forget(self) -> int:
         """Delete at most 4,096 ledger rows beyond retention, oldest first; rows deleted.
 
         A frame's own row and the very last row stay. Raises sqlite3.Error."""
-        too_old = time.time_ns() // 1_000 - self._ledger_age_us
+        too_old = now_us() - self._ledger_age_us
         (last,) = self._one(
             "SELECT max(offset) FROM (SELECT offset, appended_at FROM ledger ORDER BY offset LIMIT ?) "
             "WHERE offset <= ? OR appended_at < ?",

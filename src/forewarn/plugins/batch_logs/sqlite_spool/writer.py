@@ -13,6 +13,7 @@ import structlog
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.errors import StorageFailed
 from forewarn.plugins.batch_logs.sqlite_spool.intake import Intake, Waiting
+from forewarn.plugins.batch_logs.sqlite_spool.refusals import condition_of
 from forewarn.plugins.batch_logs.sqlite_spool.ring import Ring
 from forewarn.plugins.batch_logs.sqlite_spool.store import Store
 
@@ -181,5 +182,6 @@ def _answer(group: list[Waiting], answers: list[Appended]) -> None:
 def _refused(error: Exception) -> StorageFailed:
     return StorageFailed(
         f"the batch log could not be written: {error}. Nothing of the batch was taken. Check free space and the "
-        "state of the disk; the log goes on by itself once it can be written"
+        "state of the disk; the log goes on by itself once it can be written",
+        condition=condition_of(error),
     )
