@@ -10,6 +10,7 @@ from rich.text import Text
 
 from forewarn import __version__
 from forewarn.app.access_cli import machines_app, people_app
+from forewarn.app.gateway.cli import gateway_app
 from forewarn.app.settings_reading import read_settings
 from forewarn.app.terminal import console, errors, progress_bar, say, told
 
@@ -79,19 +80,21 @@ def demo(
 
 @app.command()
 def apply(
-    plant_file: Annotated[Path, typer.Argument(metavar="PLANT.TOML", help="The plant's description")],
+    plant_files: Annotated[
+        list[Path], typer.Argument(metavar="PLANT.TOML...", help="The plant's description; its gateways' files too")
+    ],
     directory: Directory = None,
     dry_run: Annotated[
         bool, typer.Option("--plan", help="Show the plan and change nothing; exit status 1 if there is one")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing things")] = False,
 ) -> None:
-    """Show what a plant file would change, and apply it."""
+    """Show what plant files would change, and apply them: together they are the whole plant."""
     with told():
         settings = read_settings(directory=directory)
-        from forewarn.app.plant import apply_plant_file
+        from forewarn.app.plant import apply_plant_files
 
-        done = apply_plant_file(settings, plant_file, dry_run, yes, console)
+        done = apply_plant_files(settings, plant_files, dry_run, yes, console)
     raise typer.Exit(0 if done else 1)
 
 
@@ -146,6 +149,7 @@ def show(
         show_log(settings, limit, console)
 
 
+app.add_typer(gateway_app, name="gateway")
 app.add_typer(people_app, name="people")
 app.add_typer(machines_app, name="machines")
 
@@ -195,6 +199,26 @@ def doctor(directory: Directory = None, host: Host = None, port: Port = None) ->
             bad += not check.ok and not check.warning
     say("Nothing stands in the way." if not bad else f"{bad} to mend first.")
     raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def drill(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A gateway's file  [default: a simulated plant]")
+    ] = None,
+    short: Annotated[bool, typer.Option("--short", help="3 seconds each, for CI")] = False,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long each harm lasts")] = 20.0,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Name of a scenario, as often as needed")] = None,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Empty folder for all data and logs, kept")] = None,
+) -> None:
+    """Pull the cables on purpose: network, device, broker, disk, clock, kill -9; say what was lost (nothing).
+
+    A site and a gateway of their own are started; the devices are those of the gateway's file, or simulated ones."""
+    from forewarn.app.drill.command import run_drill
+
+    with told():
+        ok = run_drill(config, 3.0 if short else seconds, only or [], keep, console, progress_bar())
+    raise typer.Exit(0 if ok else 1)
 
 
 @app.command()

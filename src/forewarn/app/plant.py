@@ -1,26 +1,26 @@
-"""`forewarn apply`: from a plant file to the catalog, with the plan shown first."""
+"""`forewarn apply`: from plant files to the catalog, with the plan shown first."""
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.prompt import Confirm
 
-from forewarn.app.plugins import connectors
 from forewarn.app.settings import Settings
 from forewarn.app.settings_reading import read_settings
 from forewarn.app.site_catalog import local_deed, open_site_catalog
+from forewarn.app.source_settings import source_faults
 from forewarn.app.terminal import say
 from forewarn.catalog import Catalog, CatalogState, catalog_state, open_catalog
 from forewarn.domain.assets import Change, Plant
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import ConfigurationError
-from forewarn.policies.clear_secrets import clear_secrets
-from forewarn.policies.plant_file import parse_plant
+from forewarn.policies.gateway_file import parse_gateway
+from forewarn.policies.plant_file import open_file, parse_plant
+from forewarn.policies.plant_merge import PlantPart, merged
 from forewarn.policies.rules import default_rules
 
 _MOST_NAMED = 20
@@ -29,31 +29,36 @@ _MARK = {"added": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/
 
 def read_plant(path: Path) -> Plant:
     """The plant a file describes. Raises ConfigurationError listing every mistake with its line."""
+    return parse_plant(_text(path), str(path), validate_source=source_faults)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from error
-    return parse_plant(text, str(path), validate_source=_source_faults)
 
 
-def _source_faults(_name: str, connector: str, settings: Mapping[str, object]) -> list[str]:
-    known = connectors()
-    if connector not in known:
-        return [f"there is no connector {connector!r}; there are: {', '.join(sorted(known))}"]
-    if in_clear := clear_secrets(settings):
-        return in_clear
-    try:
-        known[connector].settings.model_validate(dict(settings))
-    except ValidationError as error:
-        return [f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}" for fault in error.errors()]
-    return []
+def read_plants(paths: Sequence[Path]) -> Plant:
+    """The plant that several files describe together, gateways' files among them. Raises ConfigurationError."""
+    if len(set(paths)) < len(paths):
+        raise ConfigurationError(f"the same file is given twice: {', '.join(map(str, paths))}")
+    return merged([_part(path) for path in paths])
 
 
-def apply_plant_file(settings: Settings, path: Path, plan_only: bool, yes: bool, console: Console) -> bool:
-    """Show the plan; apply it unless `plan_only` or the user declines. True when the catalog equals the file."""
-    plant = read_plant(path)
+def _part(path: Path) -> PlantPart:
+    text, file = _text(path), str(path)
+    if not open_file(text, file).has("gateway"):
+        return PlantPart(file, parse_plant(text, file, validate_source=source_faults))
+    gateway, plant = parse_gateway(text, file, validate_source=source_faults)
+    return PlantPart(file, plant, gateway.name)
+
+
+def apply_plant_files(settings: Settings, paths: Sequence[Path], plan_only: bool, yes: bool, console: Console) -> bool:
+    """Show the plan; apply it unless `plan_only` or the user declines. True when the catalog equals the files."""
+    plant, named = read_plants(paths), ", ".join(map(str, paths))
     if not plant.assets:
-        say(f"{path} describes no asset.", to=console)
+        say(f"{named} describes no asset.", to=console)
     rules = default_rules(plant)
     with _planning(settings) if plan_only else _applying(settings) as catalog:
         plan = catalog.plant.plan(plant, rules)
@@ -66,7 +71,7 @@ def apply_plant_file(settings: Settings, path: Path, plan_only: bool, yes: bool,
         if removed and not yes and not _confirmed(removed, console):
             console.print("Nothing was changed.")
             return False
-        catalog.plant.apply(plant, rules, lambda changes: applied(str(path), changes))
+        catalog.plant.apply(plant, rules, lambda changes: applied(named, changes))
     say(f"Applied. A running site takes it over by itself; `forewarn serve{_option(settings)}` starts one.", to=console)
     return True
 

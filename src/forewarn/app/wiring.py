@@ -25,6 +25,7 @@ from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.plugins import connectors, load
 from forewarn.app.settings import MIB, Settings
 from forewarn.app.site_catalog import open_site_catalog
+from forewarn.app.site_gateways import SiteGateways
 from forewarn.catalog import Catalog
 from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.detector import Detector
@@ -43,6 +44,7 @@ from forewarn.jobs.retention import Retention
 from forewarn.kit.clock import DAY, SECOND, monotonic_us, now_us
 from forewarn.kit.passwords import PasswordHashing
 from forewarn.pipeline.door import IntakeDoor
+from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.pipeline.judge import JudgeStage
 from forewarn.pipeline.line import Line, RoutedOffsets
 from forewarn.pipeline.publish import PublishStage, VolatileOffsets
@@ -71,6 +73,7 @@ class Site:
     feed: LiveBroadcaster
     retention: Retention
     heartbeat: Heartbeat
+    gateways: SiteGateways
     access: AccessParts
     first_password: str | None
     app: FastAPI
@@ -83,6 +86,7 @@ class Site:
             self.heartbeat.beat(now_us())
             try:
                 await asyncio.to_thread(self.access.book.refresh)
+                await asyncio.to_thread(self.gateways.look_around)
                 if second % _RETENTION_S == 0:
                     await asyncio.to_thread(self.retention.run)
                 if await asyncio.to_thread(self.plant.refresh):
@@ -118,13 +122,11 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
         door = _door(settings, log, plant, historian, known)
         feed = LiveBroadcaster()
         detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
-        line = _line(detectors, catalog, plant, log, historian, feed)
+        edge, gateways = _gateways(catalog, plant)
+        line = _line(detectors, catalog, plant, log, historian, feed, edge)
         line.start()
         closing.callback(line.stop)
-        absence = _absence(heartbeat.last(), historian.latest(known), plant)
-        runner = SourceRunner(
-            catalog.plant.sources(), _signals(plant), connectors(), door, log.last_sequence, absence=absence
-        )
+        runner = _runner(catalog, plant, door, log, _absence(heartbeat.last(), historian.latest(known), plant))
         parts = ApiParts(
             door=door,
             log=log,
@@ -133,6 +135,9 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             anomalies=catalog.anomalies,
             alarms=catalog.alarms,
             audit=catalog.audit,
+            gateways=catalog.gateways,
+            leases=catalog.leases,
+            edge=edge,
             sources=runner,
             simulation=simulation,
             feed=feed,
@@ -145,15 +150,23 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             max_body_bytes=settings.max_body_mib * MIB,
             static_dir=STATIC if (STATIC / "index.html").is_file() else None,
             pump_asset=settings.pump_asset,
-            baselining=lambda: _baselining(detectors),
+            baselining=lambda: _baselining(detectors, edge),
         )
         access, password = open_access(settings, catalog, PasswordHashing(), demo=demo)
         closing.callback(access.book.close)
         app = create_app(parts, access, front_door(settings))
         yield Site(
-            *(settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat),
+            *(settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat, gateways),
             *(access, password, app),
         )
+
+
+def _runner(
+    catalog: Catalog, plant: CatalogPlantView, door: IntakeDoor, log: BatchLog, absence: Absence | None
+) -> SourceRunner:
+    return SourceRunner(
+        catalog.plant.sources(), _signals(plant), connectors(), door, log.last_sequence, absence=absence
+    )
 
 
 def _tidy(directory: Path) -> Path:
@@ -188,14 +201,15 @@ def _stores(settings: Settings, directory: Path, closing: contextlib.ExitStack) 
     return log, historian
 
 
-def _baselining(detectors: Sequence[Detector]) -> NDArray[np.bool_]:
-    """By signal key: some detector still learns what is normal. Called while the line's thread scores."""
+def _baselining(detectors: Sequence[Detector], edge: EdgeDesk) -> NDArray[np.bool_]:
+    """By signal key: some detector still learns what is normal; of what a gateway scores, none of ours ever will.
+    Called while the line's thread scores."""
     learning = [detector.baselining() for detector in detectors]
     # Between two `configure` calls of a plant that grows, one detector knows more signals than the next.
     some = np.zeros(max((len(one) for one in learning), default=0), np.bool_)
     for one in learning:
         some[: len(one)] |= one
-    return some
+    return some & ~edge.scored(len(some))
 
 
 def _absence(last_beat: int | None, latest: Series, plant: CatalogPlantView) -> Absence | None:
@@ -216,6 +230,13 @@ def _unjudged(log: BatchLog, judged: int) -> list[ReadingBatch]:
         return []
 
 
+def _gateways(catalog: Catalog, plant: CatalogPlantView) -> tuple[EdgeDesk, SiteGateways]:
+    edge = EdgeDesk()
+    gateways = SiteGateways(catalog, plant, edge, now_us)
+    gateways.resume()
+    return edge, gateways
+
+
 def _line(
     detectors: Sequence[Detector],
     catalog: Catalog,
@@ -223,11 +244,12 @@ def _line(
     log: BatchLog,
     historian: Historian,
     feed: LiveBroadcaster,
+    edge: EdgeDesk,
 ) -> Line:
-    score = ScoreStage(detectors, catalog.anomalies, plant)
+    score = ScoreStage(detectors, catalog.anomalies, plant, edge=edge)
     score.warm(historian, now_us())
     judged = catalog.offsets.get("judge")
-    judge = JudgeStage(catalog.alarms, plant, now_us, judged, monotonic_us)
+    judge = JudgeStage(catalog.alarms, plant, now_us, judged, monotonic_us, edge)
     judge.warm(historian, now_us(), _unjudged(log, judged))
     stages: list[Stage] = [RecordStage(historian, log.depth), score, judge, PublishStage(feed)]
     # Each stage's place is kept where its effects are: with the segments, in the catalog, nowhere.

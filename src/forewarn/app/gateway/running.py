@@ -1,0 +1,140 @@
+"""`forewarn gateway`: one process, one event loop, one line."""
+
+import asyncio
+import contextlib
+import importlib
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from forewarn.app.gateway.reading import read_gateway_file
+from forewarn.app.gateway.wiring import Gateway, open_gateway
+from forewarn.app.log import set_up_logging
+from forewarn.app.settings_reading import read_settings
+from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.errors import ForewarnError
+from forewarn.kit.clock import SECOND, now_us
+
+_log = structlog.get_logger(__name__)
+_LEAST_FREE: Final = 64 << 20
+_RING_S: Final = 10
+
+
+def run_gateway(file: Path) -> None:
+    """Until SIGINT or SIGTERM; SIGHUP reads the file again."""
+    settings, plant = read_gateway_file(file)
+    set_up_logging(read_settings())
+    with open_gateway(settings, plant) as gateway, contextlib.suppress(KeyboardInterrupt):
+        _run(_serve(gateway, file))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """uvloop where it is installed: it is no need of a gateway, and a quarter less work."""
+    try:
+        runner: Any = importlib.import_module("uvloop").run
+    except ImportError:
+        runner = asyncio.run
+    runner(main)
+
+
+async def _serve(gateway: Gateway, file: Path) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    reload = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    gateway.board.open()
+    work = [asyncio.create_task(each, name=name) for name, each in _work(gateway, file, reload)]
+    _log.info("gateway_ready", gateway=gateway.settings.name, signals=int(gateway.plant.table.known.sum()))
+    ended = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait([ended, *work], return_when=asyncio.FIRST_COMPLETED)
+    for task in (*work, ended):
+        task.cancel()
+    await asyncio.gather(*work, ended, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _work(gateway: Gateway, file: Path, reload: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    work = [
+        ("sources", gateway.runner.run()),
+        ("outputs", gateway.outputs.run()),
+        ("housekeeping", _keep_house(gateway)),
+        ("reload", _reload(gateway, file, reload)),
+    ]
+    if gateway.uplink is not None:
+        work.append(("uplink", gateway.uplink.run()))
+    if gateway.standby is not None:
+        work.append(("standby", gateway.standby.run()))
+    return work
+
+
+async def _reload(gateway: Gateway, file: Path, wanted: asyncio.Event) -> None:
+    """Sources and signals that changed are taken over; what needs a new process is named."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        try:
+            settings, plant = read_gateway_file(file)
+            await gateway.take(plant)
+        except ForewarnError as error:
+            _log.error("gateway_file_not_taken", error=str(error))
+            gateway.conditions.enter(ConditionCode.MISCONFIGURED, f"the file was read again and not taken: {error}")
+            continue
+        if settings != gateway.settings:
+            _log.warning("restart_needed", remedy="the table gateway changed: restart the gateway")
+        _log.info("gateway_file_taken", signals=int(gateway.plant.table.known.sum()))
+
+
+async def _keep_house(gateway: Gateway) -> None:
+    """Once a second: heartbeat file, clock, disk, the line; the ring now and then."""
+    second, held = 0, 0
+    while True:
+        await asyncio.sleep(1)
+        second += 1
+        gateway.heartbeat.beat(now_us())
+        if gateway.clock.held_us != held:
+            held = gateway.clock.held_us
+            _log.warning("clock_was_set", by_s=held / SECOND)
+            if gateway.uplink is not None:
+                gateway.uplink.clock_was_set()
+        if held:
+            way = "forward" if held > 0 else "back"
+            text = (
+                f"this machine's clock was set {way} by {abs(held) / SECOND:,.0f} s; readings go on in the old time "
+                "until the site confirms the new one, or a quarter of an hour has passed"
+            )
+            gateway.conditions.enter(ConditionCode.CLOCK_WRONG, text)
+        try:
+            await asyncio.to_thread(_look_after_disk, gateway, second)
+        except ForewarnError as error:
+            code = getattr(error, "condition", ConditionCode.FAILED)
+            gateway.conditions.enter(code, str(error))
+        except Exception as error:
+            _log.exception("housekeeping_failed")
+            gateway.conditions.enter(ConditionCode.FAILED, f"housekeeping failed: {type(error).__name__}: {error}")
+
+
+def _look_after_disk(gateway: Gateway, second: int) -> None:
+    status = gateway.board.status()
+    if status.buffer.free_disk_bytes < _LEAST_FREE:
+        free = status.buffer.free_disk_bytes / (1 << 20)
+        text = f"{free:.0f} MiB are free where {gateway.settings.directory} lies: make room, or set disk_budget_mib"
+        gateway.conditions.enter(ConditionCode.DISK_FULL, text)
+    health = gateway.line.health()
+    if health.last_error:
+        gateway.conditions.enter(_condition_of(health.last_error), f"the line waits: {health.last_error}")
+    if second % _RING_S == 0:
+        gateway.keep_ring()
+
+
+def _condition_of(error: str) -> ConditionCode:
+    words = {
+        "damaged": ConditionCode.BUFFER_DAMAGED,
+        "disk is full": ConditionCode.DISK_FULL,
+        "readonly": ConditionCode.DISK_READ_ONLY,
+    }
+    return next((code for word, code in words.items() if word in error), ConditionCode.FAILED)

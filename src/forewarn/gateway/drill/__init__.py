@@ -1,0 +1,1 @@
+"""Pulling the cables on purpose, and counting what that did."""

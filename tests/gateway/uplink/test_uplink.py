@@ -1,0 +1,239 @@
+"""The uplink against a real site, over a cable that is cut and frozen."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forewarn.contracts.outbox import Packed, Tally, Urgency
+from forewarn.domain.access import Role
+from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, LedgerSums, SiteState
+from forewarn.domain.series import Series
+from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.drill.cable import Cable
+from forewarn.gateway.outbox import SqliteOutbox
+from forewarn.gateway.uplink.link import SiteLink
+from forewarn.gateway.uplink.uplink import RawRequest, Uplink
+from forewarn.gateway.wire import Wire
+from forewarn.kit.clock import now_us
+from forewarn.kit.retry import Backoff
+from forewarn.policies.gateway_settings import UplinkSettings
+from tests.site_process import SiteProcess
+
+PLANT = """
+[[asset]]
+id = "p1"
+path = "acme/pune/water/line-1"
+
+[asset.signals.flow]
+kind = "flow"
+unit = "m3/h"
+
+[asset.signals.level]
+kind = "level"
+unit = "m"
+"""
+SIGNALS = {1: "p1.flow", 2: "p1.level", 3: "p9.unknown"}
+NAME = "line-1"
+
+
+class OneSite:
+    def __init__(self, process: SiteProcess, key_file: Path) -> None:
+        self.process, self.key_file = process, key_file
+
+    def count(self, signal: str) -> int:
+        """Readings that are stored, once the line has taken them over."""
+        url, spans = f"/api/v1/sensors/{signal}/timeseries", {"aggregation": "raw", "end": "2100-01-01T00:00:00Z"}
+        seen = -1
+        while True:
+            answer = self.process.http.get(url, params={"start": "2026-01-01T00:00:00Z", **spans})
+            now = answer.json()["data_points"] if answer.status_code == 200 else 0
+            if now == seen:
+                return now
+            seen = now
+            time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneSite]:
+    folder = tmp_path_factory.mktemp("uplink")
+    process = SiteProcess(folder / "site")
+    (folder / "plant.toml").write_text(PLANT)
+    process.apply(folder / "plant.toml")
+    with process.credentials() as credentials:
+        key = credentials.machine(NAME, role=Role.GATEWAY).token
+    (folder / "key").write_text(key)
+    process.start()
+    try:
+        yield OneSite(process, folder / "key")
+    finally:
+        process.stop()
+
+
+class Sender:
+    """An outbox with its uplink, and the cable between it and the site."""
+
+    def __init__(self, outbox: SqliteOutbox, uplink: Uplink, cable: Cable, conditions: Conditions) -> None:
+        self.outbox, self.uplink, self.cable, self.conditions = outbox, uplink, cable, conditions
+        self._offset = 0
+
+    def pack(self, rows: int, key: int = 1) -> None:
+        """One parcel of readings of now."""
+        at = now_us() - rows + np.arange(rows, dtype=np.int64)
+        column = np.full(rows, key, np.int32)
+        packed: Packed = Wire().readings(
+            Series(column, at, np.arange(rows) / 8.0, np.zeros(rows, np.uint32)), Urgency.NORMAL
+        )
+        self._offset += 1
+        self.outbox.pack([packed], Tally(rows, rows, 0, 0), b"", self._offset)
+
+    async def until_delivered(self, limit_s: float = 20.0) -> None:
+        await until(lambda: self.outbox.waiting().parcels == 0, limit_s)
+
+    async def until_state(self, state: SiteState, limit_s: float = 20.0) -> None:
+        await until(lambda: self.uplink.status().state is state, limit_s)
+
+    @property
+    def codes(self) -> set[ConditionCode]:
+        return {condition.code for condition in self.conditions.now()}
+
+
+async def until(holds, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
+
+
+def status_of(uplink_status) -> GatewayStatus:
+    return GatewayStatus(
+        NAME, "1", now_us(), now_us(), GatewayRole.ALONE, uplink_status(), BufferStatus(1, 1, 1, 1), LedgerSums()
+    )
+
+
+@contextlib.asynccontextmanager
+async def sending(
+    directory: Path, site: OneSite, answer=lambda request: None, key_file: Path | None = None, timeout_s: float = 1.0
+) -> AsyncIterator[Sender]:
+    outbox = SqliteOutbox(directory)
+    conditions = Conditions("site", now_us)
+    async with Cable("127.0.0.1", site.process.port) as cable:
+        settings = UplinkSettings(
+            f"http://127.0.0.1:{cable.port}",
+            key_file=key_file or site.key_file,
+            heartbeat_s=1.0,
+            timeout_s=timeout_s,
+        )
+        uplink = Uplink(
+            settings,
+            SiteLink(settings, NAME, "1"),
+            outbox,
+            lambda: SIGNALS,
+            lambda: status_of(uplink.status),
+            answer,
+            conditions,
+            backoff=Backoff(0.05, 0.5),
+        )
+        running = asyncio.create_task(uplink.run())
+        try:
+            yield Sender(outbox, uplink, cable, conditions)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            outbox.close()
+
+
+async def test_parcels_arrive_once_and_the_clock_is_measured(tmp_path: Path, site: OneSite) -> None:
+    before = site.count("p1.flow")
+    async with sending(tmp_path / "o", site) as sender:
+        for _ in range(5):
+            sender.pack(10)
+            await asyncio.sleep(0.05)
+        await sender.until_delivered()
+        status = sender.uplink.status()
+        assert abs(status.clock_offset_s or 9.0) < 0.5
+        assert status.last_acknowledged_at is not None
+        assert sender.outbox.sums().acknowledged == 50
+        assert sender.outbox.sums().adds_up
+    assert site.count("p1.flow") - before == 50
+
+
+@pytest.mark.parametrize("way", ["cut", "frozen"])
+async def test_what_waits_while_the_site_is_away_follows_when_it_is_back(
+    tmp_path: Path, site: OneSite, way: str
+) -> None:
+    before = site.count("p1.level")
+    async with sending(tmp_path / "o", site) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        if way == "cut":
+            await sender.cable.cut()
+        else:
+            sender.cable.freeze()
+        for _ in range(20):
+            sender.pack(10, key=2)
+        await sender.until_state(SiteState.AWAY)
+        assert ConditionCode.SITE_UNREACHABLE in sender.codes
+        assert sender.uplink.status().backlog_readings == 200
+        await sender.cable.mend()
+        await sender.until_delivered()
+        await sender.until_state(SiteState.CONNECTED)
+        assert ConditionCode.SITE_UNREACHABLE not in sender.codes
+        assert sender.outbox.sums().acknowledged == 200
+    assert site.count("p1.level") - before == 200
+
+
+async def test_live_parcels_do_not_wait_for_the_backlog(tmp_path: Path, site: OneSite) -> None:
+    async with sending(tmp_path / "o", site) as sender:
+        await sender.cable.cut()
+        await sender.until_state(SiteState.AWAY)
+        for _ in range(400):
+            sender.pack(50)
+        await sender.cable.mend()
+        await until(lambda: sender.uplink.status().state is not SiteState.AWAY, 20)
+        sender.pack(1)
+        live = sender.outbox.last_number
+        await until(lambda: not sender.outbox.pending(live - 1, live, 1), 5)
+        assert sender.uplink.status().live_lag_s < 2.0
+        await sender.until_delivered(60)
+
+
+async def test_a_signal_the_site_does_not_know_is_told_by_name_and_counted(tmp_path: Path, site: OneSite) -> None:
+    async with sending(tmp_path / "o", site) as sender:
+        sender.pack(4, key=3)
+        await sender.until_delivered()
+        sums = sender.outbox.sums()
+        assert (sums.refused, sums.acknowledged) == (4, 0)
+        assert sums.adds_up
+        assert any("p9.unknown" in c.text for c in sender.conditions.now())
+
+
+async def test_a_wrong_key_is_named_and_nothing_is_lost(tmp_path: Path, site: OneSite) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("fwk_0000000000000000_nonsense")
+    async with sending(tmp_path / "o", site, key_file=wrong) as sender:
+        sender.pack(10)
+        await sender.until_state(SiteState.REFUSED)
+        assert ConditionCode.SITE_REFUSES in sender.codes
+        assert sender.outbox.waiting().readings == 10
+        wrong.write_text(site.key_file.read_text())  # mended on disk: it comes back by itself
+        await sender.until_delivered(60)
+
+
+async def test_the_site_asks_for_raw_readings_and_gets_them(tmp_path: Path, site: OneSite) -> None:
+    asked: list[RawRequest] = []
+    async with sending(tmp_path / "o", site, asked.append) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        answer = site.process.http.post(
+            f"/api/v1/gateways/{NAME}/requests",
+            json={"signals": ["p1.flow"], "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"},
+        )
+        assert answer.status_code in (200, 201, 202), answer.text
+        await until(lambda: bool(asked), 10)
+        assert asked[0].signals == ("p1.flow",)
+        await asyncio.sleep(2.5)
+        assert len(asked) == 1  # told to be done, it is not asked again
