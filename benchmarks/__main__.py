@@ -17,6 +17,15 @@ ALL = (
     "live_latency",
     "page",
     "guard",
+    "opcua_gateway",
+    "modbus_gateway",
+    "mqtt_gateway",
+    "sparkplug",
+    "push_and_folder",
+    "thinning",
+    "parcels",
+    "gateway",
+    "catch_up",
 )
 
 

@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from forewarn.contracts.connector import Connector, SourceRequest
 from forewarn.domain.assets import Signal
+from forewarn.domain.conditions import ConditionCode
 from forewarn.plugins.connectors import modbus, mqtt
 from forewarn.plugins.connectors.opcua.publish import decode_publish
 from tests.peers.processes import free_port, nats_mqtt, python_peer
@@ -60,8 +61,13 @@ class CountingSink:
     def connected(self) -> None:
         self.ready.set()
 
-    def rejected(self, count: int, example: str) -> None:
+    def rejected(self, count: int, example: str, condition: ConditionCode = ConditionCode.READINGS_REJECTED) -> None:
         raise RuntimeError(example)
+
+    def note(self, condition: ConditionCode, text: str) -> None: ...
+
+    def newest(self, signal: NDArray[np.int32]) -> NDArray[np.int64]:
+        return np.full(len(signal), np.iinfo(np.int64).min)
 
 
 def show(title: str, n: int, wall_s: float, cpu_s: float, unit: str) -> None:

@@ -30,9 +30,12 @@ from forewarn.domain.sources import SourceState, SourceStatus
 from forewarn.kit.clock import DAY, now_us
 from forewarn.kit.passwords import PasswordHashing
 from forewarn.pipeline.door import IntakeDoor
+from forewarn.pipeline.edge_intake import EdgeDesk
+from forewarn.pipeline.judge import JudgeStage
 from forewarn.pipeline.line import Line, RoutedOffsets
 from forewarn.pipeline.publish import PublishStage, VolatileOffsets
 from forewarn.pipeline.record import RecordStage, WatermarkOffsets
+from forewarn.pipeline.score import ScoreStage
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
 from forewarn.plugins.historians.parquet import ParquetHistorian
 from tests.credentials import Bearer, Credentials
@@ -176,9 +179,14 @@ def open_parts(directory: Path, **settings: Any) -> Iterator[Opened]:
             RecordStage.name: WatermarkOffsets(historian),
             PublishStage.name: VolatileOffsets(log.depth().last_offset),
         }
-        line = Line(
-            log, [RecordStage(historian, log.depth), PublishStage(feed)], RoutedOffsets(catalog.offsets, routes)
-        )
+        edge = EdgeDesk()
+        stages = [
+            RecordStage(historian, log.depth),
+            ScoreStage([], catalog.anomalies, plant, edge=edge),
+            JudgeStage(catalog.alarms, plant, now_us, 0, edge=edge),
+            PublishStage(feed),
+        ]
+        line = Line(log, stages, RoutedOffsets(catalog.offsets, routes))
         line.start()
         closing.callback(line.stop)
         parts = ApiParts(
@@ -189,6 +197,9 @@ def open_parts(directory: Path, **settings: Any) -> Iterator[Opened]:
             anomalies=catalog.anomalies,
             alarms=catalog.alarms,
             audit=catalog.audit,
+            gateways=catalog.gateways,
+            leases=catalog.leases,
+            edge=edge,
             sources=OneSource(),
             simulation=TwoFaults(),
             feed=feed,

@@ -43,10 +43,14 @@ def test_every_route_is_guarded_and_has_a_rule(site: Site) -> None:
     assert found == set(RULES)
 
 
+# What a gateway says of itself: nobody else may, whatever their role.
+SPOKEN = ("/signals", "/parcels/{number}", "/heartbeat", "/lease")
+GATEWAY_NAME = "somebody's gateway"
+
+
 def filled(path: str) -> str:
-    return path.format(
-        **dict.fromkeys(("session_id", "person_id", "machine_id", "asset_id", "sensor_id", "anomaly_id"), "x")
-    )
+    names = ("session_id", "person_id", "machine_id", "asset_id", "sensor_id", "anomaly_id", "number")
+    return path.format(**dict.fromkeys(names, "x"), gateway=GATEWAY_NAME)
 
 
 def knock(client: httpx.Client, method: str, path: str, **more: Any) -> int:
@@ -68,7 +72,7 @@ def test_nobody_unknown_gets_in(site: Site, method: str, path: str) -> None:
 @pytest.fixture(scope="module")
 def everybody(site: Site) -> Iterator[dict[Role, httpx.Client]]:
     clients = {role: site.as_person(f"the {role.value}", Grant(role)) for role in PEOPLE}
-    key = site.opened.credentials.machine("somebody's gateway")
+    key = site.opened.credentials.machine(GATEWAY_NAME)
     clients[Role.GATEWAY] = httpx.Client(base_url=site.url, auth=key)
     yield clients
     for client in clients.values():
@@ -82,7 +86,8 @@ def test_each_role_may_do_what_the_table_says(site: Site, everybody: dict[Role, 
         if rule is OPEN or rule is Action.OWN_SESSION or path.endswith(("/start", "/stop", "-simulation")):
             continue
         status = knock(everybody[role], method, path, **({} if method in ("GET", "DELETE") else {"json": {}}))
-        if rule in ALLOWED[role]:
+        spoken = path.startswith("/api/v1/gateways/") and path.endswith(SPOKEN)
+        if rule in ALLOWED[role] and (role is Role.GATEWAY or not spoken):
             assert status not in (401, 403), (method, path, status)
         else:
             assert status == 403, (method, path, status)

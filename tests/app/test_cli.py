@@ -192,6 +192,35 @@ def test_brackets_of_names_are_shown(folder: Path) -> None:
     assert "[red]one[/red]" in again.stdout, again.stdout
 
 
+GATEWAY_FILE = """
+[gateway]
+name = "gw-a"
+[[source]]
+name = "line-1"
+connector = "modbus"
+settings = {host = "127.0.0.1"}
+""" + GOOD_PLANT.replace('"p1"', '"p2"').replace(
+    'unit = "m3/h"', 'unit = "m3/h"\nsource = "line-1"\naddress = "1:holding:0"'
+)
+
+
+def test_files_applied_together_are_one_plant(folder: Path) -> None:
+    (folder / "gw.toml").write_text(GATEWAY_FILE)
+    done = forewarn(folder, "apply", "good.toml", "gw.toml", "-d", "site")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "asset p1" in done.stdout
+    assert "asset p2" in done.stdout
+    assert "source" not in done.stdout  # a gateway's sources are not the site's
+    again = forewarn(folder, "apply", "good.toml", "gw.toml", "-d", "site", "--plan")
+    assert again.returncode == 0, again.stdout
+    (folder / "gw.toml").write_text(GATEWAY_FILE.replace('"p2"', '"p1"'))
+    twice = forewarn(folder, "apply", "good.toml", "gw.toml", "-d", "site")
+    assert twice.returncode == 1
+    assert 'gw.toml: asset "p1" is also in good.toml' in twice.stderr
+    same = forewarn(folder, "apply", "good.toml", "good.toml", "-d", "site")
+    assert "the same file is given twice" in same.stderr
+
+
 def test_a_plan_makes_nothing(folder: Path) -> None:
     done = forewarn(folder, "apply", "good.toml", "--plan", "-d", "site")
     assert done.returncode == 1

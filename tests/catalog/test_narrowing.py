@@ -127,6 +127,10 @@ GUARDED = OF_PARTS | {
     "audit",
     "audit_head",
     "sources",
+    "gateways",
+    "gateway_conditions",
+    "gateway_requests",
+    "gateway_leases",
 }
 
 

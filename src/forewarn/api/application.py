@@ -13,6 +13,8 @@ from forewarn.api import (
     anomalies,
     assets,
     audit,
+    gateway_uplink,
+    gateways,
     live_stream,
     machines,
     people,
@@ -30,6 +32,7 @@ from forewarn.api import (
 )
 from forewarn.api.access_parts import AccessParts
 from forewarn.api.front_door import FrontDoor
+from forewarn.api.gateway_desk import GatewayDesk
 from forewarn.api.guard import Guard
 from forewarn.api.instruments import Instruments
 from forewarn.api.metrics import SiteCollector
@@ -40,8 +43,21 @@ from forewarn.api.trace import TraceMiddleware
 
 # Routes are tried in turn: first what is asked most.
 _NOUNS: Final = (
-    *(telemetry, series, sensors, pump, assets, anomalies, alarms, live_stream, sources, simulation, system),
-    *(session, single_sign_on, people, machines, audit),
+    *(
+        telemetry,
+        gateway_uplink,
+        series,
+        sensors,
+        pump,
+        assets,
+        anomalies,
+        alarms,
+        live_stream,
+        sources,
+        simulation,
+        system,
+    ),
+    *(session, single_sign_on, people, machines, audit, gateways),
 )
 
 
@@ -63,6 +79,7 @@ def create_app(parts: ApiParts, access: AccessParts, door: FrontDoor | None = No
     app.state.instruments = instruments
     app.state.arrow = ArrowDecoder(parts.max_body_bytes)
     app.state.json = JsonDecoder()
+    app.state.gateways = GatewayDesk(parts.clock())
     instruments.registry.register(SiteCollector(parts, instruments))
     parts.feed.attach(parts.plant, parts.anomalies, parts.alarms)
     for noun in _NOUNS:

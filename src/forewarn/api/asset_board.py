@@ -22,7 +22,7 @@ _SILENT_PERIODS: Final = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetBoard:
-    """row: place of a signal key in `newest`, -1 = no reading yet. warming: bool by signal key."""
+    """row: place of a signal key in `newest`, -1 = no reading yet. warming, vouched (EdgeIntake): by signal key."""
 
     now: int
     assets: Mapping[str, Asset]
@@ -34,6 +34,7 @@ class AssetBoard:
     episodes: Mapping[str, Sequence[Finding]]
     open_anomalies: Mapping[str, int]
     warming: NDArray[np.bool_]
+    vouched: NDArray[np.int64]
 
     def latest(self, key: int) -> tuple[int, float | None, int] | None:
         """Time, value (None = not a number) and quality of a signal's newest reading."""
@@ -47,6 +48,10 @@ class AssetBoard:
         rows = self.row[self.keys[asset_id]]
         rows = rows[rows >= 0]
         return int(self.newest.time[rows].max()) if len(rows) else None
+
+    def vouched_at(self, asset_id: str) -> int | None:
+        """When a gateway last said that it hears a signal of the asset."""
+        return int(self.vouched[self.keys[asset_id]].max(initial=0)) or None
 
     def running(self, asset_id: str) -> bool | None:
         """Whether the machine turns, by its speed signal; None where it has none or its value is not known."""
@@ -80,6 +85,7 @@ class AssetBoard:
             stale_after_us=max(_LEAST_STALE_US, int(_SILENT_PERIODS * 1e6 / slowest_hz)),
             heard=len(heard),
             learning=int(np.count_nonzero(self.warming[heard])),
+            vouched_at=self.vouched_at(asset_id),
         )
         return stand(facts, self.now)
 
@@ -101,8 +107,8 @@ def read_board(parts: ApiParts, only: str | None = None) -> AssetBoard:
     for finding in parts.anomalies.open_episodes():
         episodes[finding.asset_id].append(finding)
     counts = parts.anomalies.open_counts()
-    warming = _warming(parts, len(row))
-    return AssetBoard(parts.clock(), assets, signals, keys, newest, row, alarms, episodes, counts, warming)
+    warming, vouched = _warming(parts, len(row)), parts.edge.vouched(len(row))
+    return AssetBoard(parts.clock(), assets, signals, keys, newest, row, alarms, episodes, counts, warming, vouched)
 
 
 def _warming(parts: ApiParts, size: int) -> NDArray[np.bool_]:

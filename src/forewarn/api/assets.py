@@ -64,6 +64,8 @@ class Latest(BaseModel):
 
 
 class SignalInfo(BaseModel):
+    """thinned: a gateway watches it and sends what is needed to know the rest, so a pause is no gap."""
+
     id: str
     key: int
     name: str
@@ -76,6 +78,7 @@ class SignalInfo(BaseModel):
     address: str | None
     rate_hz: float
     learning: bool
+    thinned: bool
     latest: Latest | None
 
 
@@ -165,6 +168,7 @@ def _signal(board: AssetBoard, signal: Signal) -> SignalInfo:
         address=signal.address,
         rate_hz=signal.rate_hz,
         learning=board.learning(signal.key),
+        thinned=bool(board.vouched[signal.key]),
         latest=None
         if latest is None
         else Latest(time=text_of(latest[0]), value=latest[1], quality=latest[2], quality_name=severity_name(latest[2])),

@@ -25,6 +25,14 @@ async def read_body(request: Request, limit: int) -> bytes:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in _ENCODINGS:
         raise UnsupportedMedia(f"Content-Encoding {encoding!r} is not understood; send gzip, zstd or none")
+    body = await read_as_sent(request, limit)
+    if encoding in ("gzip", "zstd") and len(body) > _LARGE:
+        return await anyio.to_thread.run_sync(decompress, body, encoding, limit)
+    return decompress(body, encoding, limit)
+
+
+async def read_as_sent(request: Request, limit: int) -> bytes:
+    """The body as it came. Raises BodyTooLarge."""
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length) > limit:
         raise _too_large(limit)
@@ -35,10 +43,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
         chunks.append(chunk)
-    body = b"".join(chunks)
-    if encoding in ("gzip", "zstd") and size > _LARGE:
-        return await anyio.to_thread.run_sync(decompress, body, encoding, limit)
-    return decompress(body, encoding, limit)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:

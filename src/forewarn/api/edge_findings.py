@@ -1,11 +1,106 @@
-"""What a gateway found itself: the `anomalies` of a batch as findings."""
+"""What a gateway found itself: the `anomalies` of a batch, and parcels of findings. Kept, then told to the line."""
 
+import math
+import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+import anyio.to_thread
+import msgspec
+
+from forewarn.api.parts import ApiParts
 from forewarn.api.telemetry_json import sensor_word, time_us
-from forewarn.domain.findings import Finding, Severity
+from forewarn.domain.errors import InvalidInput
+from forewarn.domain.findings import BY_EDGE, Finding, Severity
 from forewarn.domain.signal_table import SignalTable
+from forewarn.domain.verdicts import Reason
 from forewarn.kit.numbers import finite
+
+_LATEST: Final = 253_402_300_800_000_000
+# The line hears of an episode in the order in which the catalog did: its end after its beginning.
+_one_at_a_time = threading.Lock()
+
+
+class _Told(msgspec.Struct):
+    """A finding in a parcel: `Finding` without the key, numbers that are none as null."""
+
+    signal_id: str
+    detector: str
+    anomaly_type: str
+    severity: Severity
+    score: float
+    value: float | None
+    expected: float | None
+    reason: str
+    started_at: int
+    last_at: int
+    ended_at: int | None = None
+    count: int = 1
+
+
+class _Parcel(msgspec.Struct):
+    findings: list[_Told]
+
+
+async def keep_found(parts: ApiParts, findings: Sequence[Finding]) -> int:
+    """Durable first, then to judge and feed. How many said something new."""
+    if not findings:
+        return 0
+    return await anyio.to_thread.run_sync(_keep, parts, findings)
+
+
+def _keep(parts: ApiParts, findings: Sequence[Finding]) -> int:
+    with _one_at_a_time:
+        fresh = parts.anomalies.merge(findings)
+        parts.edge.found(fresh)
+    return len(fresh)
+
+
+def told_findings(body: bytes, table: SignalTable) -> tuple[list[Finding], dict[str, int]]:
+    """Findings of a parcel, and how many were refused for which reason. Raises InvalidInput."""
+    try:
+        told = msgspec.json.decode(body, type=_Parcel).findings
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the findings are not as docs/formats/uplink.md has them: {error}", field="body") from None
+    refused: Counter[str] = Counter()
+    findings = []
+    for one in told:
+        made = _of_parcel(one, table)
+        if isinstance(made, Finding):
+            findings.append(made)
+        else:
+            refused[made.value] += 1
+    return findings, dict(refused)
+
+
+def _of_parcel(told: _Told, table: SignalTable) -> Finding | Reason:
+    key = table.key_of.get(told.signal_id, 0)
+    signal = table.signals[key] if key else None
+    if signal is None:
+        return Reason.UNKNOWN_SIGNAL
+    if not 0.0 <= told.score <= 1.0:
+        return Reason.NOT_FINITE
+    end = told.last_at if told.ended_at is None else told.ended_at
+    if not (0 <= told.started_at <= told.last_at < _LATEST and told.started_at <= end < _LATEST):
+        return Reason.TIME_NEGATIVE if told.started_at < 0 else Reason.TIME_IN_FUTURE
+    return Finding(
+        signal_key=key,
+        signal_id=signal.id,
+        asset_id=signal.asset_id,
+        detector=_text(told.detector) or "edge",
+        anomaly_type=_text(told.anomaly_type) or "edge",
+        severity=told.severity,
+        score=told.score,
+        value=math.nan if told.value is None else told.value,
+        expected=told.expected,
+        reason=_text(told.reason) or "found by the gateway",
+        started_at=told.started_at,
+        last_at=told.last_at,
+        ended_at=told.ended_at,
+        count=min(max(told.count, 1), 1 << 53),
+        detected_by=BY_EDGE,
+    )
 
 
 def findings_of(anomalies: Sequence[object], table: SignalTable) -> tuple[list[Finding], int]:
@@ -34,7 +129,7 @@ def _finding(anomaly: object, table: SignalTable) -> Finding | None:
         at = time_us(anomaly.get("timestamp"))
     except ValueError:
         return None
-    if not 0 <= at < 253_402_300_800_000_000:
+    if not 0 <= at < _LATEST:
         return None
     return Finding(
         signal_key=key,
@@ -50,7 +145,7 @@ def _finding(anomaly: object, table: SignalTable) -> Finding | None:
         started_at=at,
         last_at=at,
         ended_at=at,
-        detected_by="edge_ml",
+        detected_by=BY_EDGE,
     )
 
 

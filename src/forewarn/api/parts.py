@@ -14,6 +14,9 @@ from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.audit_log import AuditLog
 from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.door import Door
+from forewarn.contracts.edge_intake import EdgeIntake
+from forewarn.contracts.gateway_leases import GatewayLeases
+from forewarn.contracts.gateway_store import GatewayStore
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.simulation import SimulationControl
@@ -70,6 +73,9 @@ class ApiParts:
     anomalies: AnomalyStore
     alarms: AlarmStore
     audit: AuditLog
+    gateways: GatewayStore
+    leases: GatewayLeases
+    edge: EdgeIntake
     sources: SourceMonitor
     simulation: SimulationControl | None
     feed: "LiveBroadcaster"

@@ -77,6 +77,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     field: str | None = None
+    code: str | None = None
     trace_id: str
 
 
@@ -92,9 +93,10 @@ def problem(
     *,
     name: str = "",
     field: str | None = None,
+    code: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer itself. `name` is the last part of `type`."""
+    """The answer itself. `name` is the last part of `type`; `code` tells programs which of its kind it is."""
     title = HTTPStatus(status).phrase
     body: dict[str, object] = {
         "type": f"urn:forewarn:problem:{name or title.lower().replace(' ', '-')}",
@@ -103,6 +105,8 @@ def problem(
         "detail": detail.encode("utf-8", "replace").decode(),
         "trace_id": trace_id,
     }
+    if code:
+        body["code"] = code
     if field:
         body["field"] = field.encode("utf-8", "replace").decode()
     return Response(orjson.dumps(body), status, dict(headers or {}), media_type="application/problem+json")
@@ -116,11 +120,12 @@ def of_error(trace_id: str, error: ForewarnError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, BatchLogFull | Delayed):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    elif isinstance(error, TooMany):
+    elif isinstance(error, TooMany | StorageFailed):
         headers["Retry-After"] = "10"
     if status >= 500:
         _log.error("request_failed", trace_id=trace_id, problem=name, detail=str(error))
-    return problem(trace_id, status, str(error), name=name, field=getattr(error, "field", None), headers=headers)
+    field, code = getattr(error, "field", None), getattr(error, "code", None)
+    return problem(trace_id, status, str(error), name=name, field=field, code=code, headers=headers)
 
 
 def trace_id_of(request: Request) -> str:

@@ -35,6 +35,7 @@ _PIECE: Final = 1 << 18
 _MOST_EXPORTED: Final = 1_000
 _MOST_RAW: Final = 2_000_000
 _SURELY_RAW_US: Final = HOUR
+_NEARLY_NONE: Final = 10
 
 
 class SignalSeries(BaseModel):
@@ -134,7 +135,7 @@ def _read(
         counts = historian.aggregate(keys, start, end, HOUR)
         if int(counts.count.sum()) > _MOST_RAW:
             border = end
-    rows = _readings(historian, keys, border, end)
+    rows = _with_told(historian, keys, border, end, _readings(historian, keys, border, end))
     if border > start:
         rows = _Rows.joined(_extremes(historian, keys, start, border, (end - start) // (points * 2)), rows)
     return {
@@ -155,6 +156,27 @@ def _slices(signal: NDArray[np.int32]) -> list[tuple[int, slice]]:
 def _readings(historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int) -> _Rows:
     raw = historian.raw(keys, start, end)
     return _Rows(raw.signal, raw.time, raw.value, is_bad(raw.quality), np.ones(len(raw), np.int64))
+
+
+def _with_told(historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, raw: _Rows) -> _Rows:
+    """Minutes that were told, and of which (nearly) no reading is here, by their minimum and maximum."""
+    told = historian.told_minutes(keys, start, end)
+    if not len(told):
+        return raw
+    minute = np.searchsorted(_cells(told.signal, told.start), _cells(raw.signal, raw.time))
+    minute = np.minimum(minute, len(told) - 1)
+    mine = (told.signal[minute] == raw.signal) & (told.start[minute] == raw.time // MINUTE * MINUTE)
+    here = np.bincount(minute[mine], minlength=len(told))
+    drawn = told.take(here * _NEARLY_NONE < told.count)
+    time = np.stack([drawn.start, drawn.start + MINUTE // 2], axis=1).ravel()
+    value = np.stack([drawn.minimum, drawn.maximum], axis=1).ravel()
+    readings = np.stack([drawn.count, np.zeros_like(drawn.count)], axis=1).ravel()
+    return _Rows.joined(_Rows(np.repeat(drawn.signal, 2), time, value, np.repeat(drawn.good == 0, 2), readings), raw)
+
+
+def _cells(signal: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number a (signal, minute), in their order."""
+    return (signal.astype(np.int64) << 32) + time // MINUTE
 
 
 def _extremes(historian: HistorianReads, keys: NDArray[np.int32], start: int, end: int, bucket_us: int) -> _Rows:

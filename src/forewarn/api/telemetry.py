@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Any, Final
 
 import anyio.to_thread
@@ -13,10 +12,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from forewarn.api.alarm_actions import no_readings
 from forewarn.api.body import read_body
 from forewarn.api.deeds import deed_of
-from forewarn.api.edge_findings import findings_of
+from forewarn.api.edge_findings import findings_of, keep_found
 from forewarn.api.gateway_names import shown, spoken_by
 from forewarn.api.guard import GuardedRoute, principal_of
 from forewarn.api.instruments import Instruments
@@ -29,7 +27,6 @@ from forewarn.api.times import text_of
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.access import PrincipalKind
 from forewarn.domain.audit import AuditAction
-from forewarn.domain.findings import Finding
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
 
 
@@ -136,8 +133,7 @@ async def ingest_batch(request: Request) -> Response:
     await record_written(request, parts, telemetry)
     findings, refused = findings_of(telemetry.anomalies, parts.plant.table)
     verdicts, appended = await submit(parts, meters, telemetry)
-    if findings:
-        await _keep(parts, findings, appended)
+    await keep_found(parts, findings)
     meters.latencies.add(time.perf_counter() - started)
     answer = _answer(telemetry, verdicts, appended, parts.clock() // 1_000 + _NEXT_SYNC_MS)
     answer["anomalies_accepted"], answer["anomalies_rejected"] = len(findings), refused
@@ -216,8 +212,3 @@ def _listed(telemetry: Telemetry, verdicts: Verdicts, row: int) -> dict[str, obj
         "verdict": Verdict(verdicts.verdict[row]).name.lower(),
         "reason": REASONS[verdicts.reason[row]].value,
     }
-
-
-async def _keep(parts: ApiParts, findings: Sequence[Finding], appended: Appended) -> None:
-    await anyio.to_thread.run_sync(parts.anomalies.upsert, findings)
-    parts.feed.publish(appended.offset, no_readings(), findings, ())

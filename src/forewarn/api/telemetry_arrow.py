@@ -81,17 +81,19 @@ def _read(body: bytes, limit: int) -> pa.Table:
     if not body:
         raise InvalidInput("the body is empty; an Arrow IPC stream was expected", field="body")
     try:
-        _check_size(body, limit)
+        check_size(body, limit)
         with pa.ipc.open_stream(body, options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
             rows = reader.read_all()
         rows.validate(full=True)
+        _ = rows.schema.names  # read here: one that is no UTF-8 raises ValueError
     except (pa.ArrowException, OSError, ValueError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidInput(f"the body is no complete Arrow IPC stream: {text}", field="body") from None
     return rows
 
 
-def _check_size(body: bytes, limit: int) -> None:
+def check_size(body: bytes, limit: int) -> None:
+    """Raises BodyTooLarge for a stream whose buffers take more than `limit` bytes once decompressed."""
     size = 0
     reader = pa.ipc.MessageReader.open_stream(body)
     while True:

@@ -4,11 +4,11 @@ import base64
 import binascii
 import math
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, func, select, tuple_, update
 
 from forewarn.catalog.engine import Database, finite, upsert_by
 from forewarn.catalog.narrowing import sees_asset
@@ -24,6 +24,7 @@ from forewarn.policies.anomaly_lifecycle import resolved_at
 _KEY = ("sensor_key", "detector", "detected_at")
 _KEPT = ("anomaly_id", "status", "note", "resolved_at", "created_at")
 _MOST = 10_000
+_AT_ONCE = 1_000
 
 
 class CatalogAnomalies:
@@ -49,6 +50,21 @@ class CatalogAnomalies:
         if rows:
             with self._database.write() as connection:
                 upsert_by(connection, anomalies, rows, _KEY, _KEPT)
+
+    def merge(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        keys = sorted({_key(f) for f in findings})
+        if not keys:
+            return []
+        with self._database.write() as connection:
+            known = {_key(f): f for f in _standing(connection, keys)}
+            fresh = []
+            for finding in findings:
+                if _is_newer(finding, known.get(_key(finding))):
+                    known[_key(finding)] = finding
+                    fresh.append(finding)
+            told = {_key(f): _row(known[_key(f)], self._now()) for f in fresh}
+            upsert_by(connection, anomalies, [told[key] for key in sorted(told)], _KEY, _KEPT)
+        return fresh
 
     def open_episodes(self) -> Sequence[Finding]:
         query = select(anomalies).where(anomalies.c.ended_at.is_(None), self._seen)
@@ -138,6 +154,28 @@ def _selection(names: frozenset[str]) -> Select[Any]:
         if name in names:
             selection = selection.where(condition)
     return selection.limit(bindparam("rows", type_=Integer))
+
+
+def _standing(connection: Connection, keys: Sequence[tuple[int, str, int]]) -> Iterator[Finding]:
+    """The stored findings of these keys (ascending), locked."""
+    c = anomalies.c
+    for first in range(0, len(keys), _AT_ONCE):
+        some = tuple_(c.sensor_key, c.detector, c.detected_at).in_(keys[first : first + _AT_ONCE])
+        query = select(anomalies).where(some).order_by(*(c[name] for name in _KEY)).with_for_update()
+        yield from map(_finding, connection.execute(query))
+
+
+def _key(finding: Finding) -> tuple[int, str, int]:
+    return finding.signal_key, finding.detector, finding.started_at
+
+
+def _is_newer(told: Finding, standing: Finding | None) -> bool:
+    """Whether the episode went on, or ended, since it was told as `standing`."""
+    if standing is None:
+        return True
+    if (standing.ended_at is None) != (told.ended_at is None):
+        return standing.ended_at is None
+    return (told.last_at, told.count, told.score) > (standing.last_at, standing.count, standing.score)
 
 
 def _cursor(last: Anomaly) -> str:

@@ -10,6 +10,8 @@ from forewarn.catalog.alarms import CatalogAlarms
 from forewarn.catalog.anomalies import CatalogAnomalies
 from forewarn.catalog.audit import CatalogAudit
 from forewarn.catalog.engine import Database, catalog_url, create_catalog_engine
+from forewarn.catalog.gateway_leases import CatalogLeases
+from forewarn.catalog.gateways import CatalogGateways
 from forewarn.catalog.inspection import bypasses_row_security
 from forewarn.catalog.machines import CatalogMachines
 from forewarn.catalog.offsets import CatalogOffsets
@@ -19,6 +21,8 @@ from forewarn.catalog.upgrade import upgrade
 from forewarn.contracts.alarm_store import AlarmStore
 from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.audit_log import AuditLog
+from forewarn.contracts.gateway_leases import GatewayLeases
+from forewarn.contracts.gateway_store import GatewayStore
 from forewarn.contracts.machine_store import MachineStore
 from forewarn.contracts.offsets import StageOffsets
 from forewarn.contracts.people_store import PeopleStore
@@ -45,6 +49,8 @@ class Catalog:
     anomalies: AnomalyStore
     alarms: AlarmStore
     offsets: StageOffsets
+    gateways: GatewayStore
+    leases: GatewayLeases
 
     def __init__(self, database: Database, now: Callable[[], int], seal: Seal | None) -> None:
         self._database, self._now = database, now
@@ -53,6 +59,8 @@ class Catalog:
         self.anomalies = CatalogAnomalies(database, now, self._audit)
         self.alarms = CatalogAlarms(database, self._audit)
         self.offsets = CatalogOffsets(database)
+        self.gateways = CatalogGateways(database, now, self._audit)
+        self.leases = CatalogLeases(database, now)
 
     @property
     def audit(self) -> AuditLog:

@@ -344,6 +344,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Gateways
+         * @description By name.
+         */
+        get: operations["list_gateways_api_v1_gateways_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Gateway
+         * @description One, with its connectors, its conditions and the newest of those that ended.
+         */
+        get: operations["one_gateway_api_v1_gateways__gateway__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/heartbeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How a gateway is; answered with what the site wants of it */
+        post: operations["beat_api_v1_gateways__gateway__heartbeat_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask to be, or to stay, the one of a standby pair that collects */
+        post: operations["claim_lease_api_v1_gateways__gateway__lease_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/parcels/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One parcel of a gateway; answered once it is durable */
+        post: operations["take_parcel_api_v1_gateways__gateway__parcels__number__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Requests
+         * @description Raw readings that were asked for, newest first.
+         */
+        get: operations["list_requests_api_v1_gateways__gateway__requests_get"];
+        put?: never;
+        /**
+         * Ask For Raw
+         * @description Ask for what the gateway's ring holds in a span; it sends with its next heartbeats.
+         */
+        post: operations["ask_for_raw_api_v1_gateways__gateway__requests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** A gateway's signal table */
+        put: operations["put_signals_api_v1_gateways__gateway__signals_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -1030,7 +1162,7 @@ export interface components {
          * @description What a request does. Every route has one, or is public.
          * @enum {string}
          */
-        Action: "plant.read" | "readings.export" | "readings.write" | "alarms.act" | "anomalies.judge" | "site.read" | "simulation.run" | "access.read" | "access.manage" | "audit.read" | "session.own";
+        Action: "plant.read" | "readings.export" | "readings.write" | "alarms.act" | "anomalies.judge" | "site.read" | "gateways.ask" | "simulation.run" | "access.read" | "access.manage" | "audit.read" | "session.own";
         /**
          * ActionBody
          * @description minutes: for `shelve` only, 1 to 10080 (a week). The journal names who is signed in.
@@ -1248,6 +1380,20 @@ export interface components {
             value: number | null;
         };
         /**
+         * AskedRaw
+         * @description start, end: microseconds UTC, [start, end).
+         */
+        AskedRaw: {
+            /** End */
+            end: number;
+            /** Id */
+            id: string;
+            /** Signals */
+            signals: string[];
+            /** Start */
+            start: number;
+        };
+        /**
          * AssetCondition
          * @description Most urgent first.
          * @enum {string}
@@ -1421,6 +1567,24 @@ export interface components {
             /** Verdicts Omitted */
             verdicts_omitted: number;
         };
+        /**
+         * BufferView
+         * @description full_in_s: without the site and at the present rate; null: not soon.
+         */
+        BufferView: {
+            /** Budget Bytes */
+            budget_bytes: number;
+            /** Free Disk Bytes */
+            free_disk_bytes: number;
+            /** Full In S */
+            full_in_s: number | null;
+            /** Outbox Bytes */
+            outbox_bytes: number;
+            /** Raw Bytes */
+            raw_bytes: number;
+            /** Raw From */
+            raw_from: string | null;
+        };
         /** Button */
         Button: {
             /** Button */
@@ -1448,6 +1612,69 @@ export interface components {
          * @enum {string}
          */
         Condition: "above" | "below" | "finding" | "silent";
+        /**
+         * ConditionCode
+         * @description The name of a state; the text is part of the API and of the outputs.
+         * @enum {string}
+         */
+        ConditionCode: "unreachable" | "silent" | "misconfigured" | "credentials_refused" | "certificate_expired" | "certificate_untrusted" | "certificate_changed" | "unknown_address" | "wrong_type" | "not_a_number" | "nonsense" | "overrun" | "failed_over" | "clock_wrong" | "readings_rejected" | "disk_full" | "disk_read_only" | "buffer_full" | "buffer_damaged" | "thinned_early" | "site_unreachable" | "site_refuses" | "standby_alone" | "failed";
+        /**
+         * ConditionView
+         * @description since, last_at: by the gateway's clock; ended_at: by the site's, null while it holds. subject: a source or an
+         *     output, '' for the gateway. text: what was seen, and what to do.
+         */
+        ConditionView: {
+            code: components["schemas"]["ConditionCode"];
+            /** Count */
+            count: number;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ConnectorView
+         * @description One source of the gateway. rate: readings per second over the last minute. delay_s: the way here plus what the
+         *     device's clock is behind the gateway's (negative: it runs ahead).
+         */
+        ConnectorView: {
+            /** Connector */
+            connector: string;
+            /** Delay S */
+            delay_s: number | null;
+            /** Last Error */
+            last_error: string;
+            /** Last Reading At */
+            last_reading_at: string | null;
+            /** Name */
+            name: string;
+            /** Rate */
+            rate: number | null;
+            /** Readings */
+            readings: number;
+            /** Reconnects */
+            reconnects: number;
+            /** Rejected */
+            rejected: number;
+            state: components["schemas"]["SourceState"];
+            /**
+             * State Since
+             * Format: date-time
+             */
+            state_since: string;
+        };
         /** Ended */
         Ended: {
             /** Ended */
@@ -1521,6 +1748,145 @@ export interface components {
             /** Verdict */
             verdict: string;
         };
+        /**
+         * GatewayDetail
+         * @description conditions_now: with `unreachable` where it is away. journal: those that ended, newest first.
+         *     unknown_signals: ids that the plant does not know, the first 100.
+         */
+        GatewayDetail: {
+            /** Adds Up */
+            adds_up: boolean | null;
+            /** Alarms */
+            alarms: number;
+            /** Backlog Readings */
+            backlog_readings: number | null;
+            buffer: components["schemas"]["BufferView"] | null;
+            /** Catch Up S */
+            catch_up_s: number | null;
+            /** Clock Offset S */
+            clock_offset_s: number | null;
+            /** Conditions */
+            conditions: number;
+            /** Conditions Now */
+            conditions_now: components["schemas"]["ConditionView"][];
+            /** Connectors */
+            connectors: components["schemas"]["ConnectorView"][];
+            /**
+             * First Seen
+             * Format: date-time
+             */
+            first_seen: string;
+            /** Journal */
+            journal: components["schemas"]["ConditionView"][];
+            /** Last Seen */
+            last_seen: string | null;
+            ledger: components["schemas"]["LedgerView"] | null;
+            /** Live Lag S */
+            live_lag_s: number | null;
+            /** Name */
+            name: string;
+            /** Partner */
+            partner: string;
+            /** Public Key */
+            public_key: string;
+            /** Resident Bytes */
+            resident_bytes: number | null;
+            role: components["schemas"]["GatewayRole"] | null;
+            /** Seconds Since Last */
+            seconds_since_last: number | null;
+            /** Signal Ids */
+            signal_ids: string[];
+            /** Signals */
+            signals: number;
+            /** Silent */
+            silent: number;
+            /** Silent Signals */
+            silent_signals: string[];
+            /** Sources */
+            sources: number;
+            /** Sources Connected */
+            sources_connected: number;
+            /** Started At */
+            started_at: string | null;
+            state: components["schemas"]["GatewayState"];
+            /**
+             * State Since
+             * Format: date-time
+             */
+            state_since: string;
+            /** Unknown Signals */
+            unknown_signals: string[];
+            uplink: components["schemas"]["UplinkView"] | null;
+            /** Version */
+            version: string;
+        };
+        /** GatewayList */
+        GatewayList: {
+            /** Gateways */
+            gateways: components["schemas"]["GatewaySummary"][];
+        };
+        /**
+         * GatewayRole
+         * @description ALONE: no partner is configured. ACTIVE collects and sends; STANDBY watches and waits.
+         * @enum {string}
+         */
+        GatewayRole: "alone" | "active" | "standby";
+        /**
+         * GatewayState
+         * @description As the site sees it. WAITING: it sent its signals, but no heartbeat yet.
+         * @enum {string}
+         */
+        GatewayState: "waiting" | "connected" | "catching_up" | "away";
+        /**
+         * GatewaySummary
+         * @description signals, silent: how many it has, and how many of them nothing was heard of. conditions: how many hold, `away`
+         *     among them. catch_up_s, backlog_readings, live_lag_s, full_in_s: null before the first heartbeat.
+         */
+        GatewaySummary: {
+            /** Adds Up */
+            adds_up: boolean | null;
+            /** Alarms */
+            alarms: number;
+            /** Backlog Readings */
+            backlog_readings: number | null;
+            buffer: components["schemas"]["BufferView"] | null;
+            /** Catch Up S */
+            catch_up_s: number | null;
+            /** Clock Offset S */
+            clock_offset_s: number | null;
+            /** Conditions */
+            conditions: number;
+            /**
+             * First Seen
+             * Format: date-time
+             */
+            first_seen: string;
+            /** Last Seen */
+            last_seen: string | null;
+            /** Live Lag S */
+            live_lag_s: number | null;
+            /** Name */
+            name: string;
+            role: components["schemas"]["GatewayRole"] | null;
+            /** Seconds Since Last */
+            seconds_since_last: number | null;
+            /** Signals */
+            signals: number;
+            /** Silent */
+            silent: number;
+            /** Sources */
+            sources: number;
+            /** Sources Connected */
+            sources_connected: number;
+            state: components["schemas"]["GatewayState"];
+            /**
+             * State Since
+             * Format: date-time
+             */
+            state_since: string;
+            /** Version */
+            version: string;
+        };
         /** GrantView */
         GrantView: {
             /**
@@ -1545,6 +1911,16 @@ export interface components {
             unit: string;
             /** Value */
             value: number | null;
+        };
+        /**
+         * HeartbeatAnswer
+         * @description time: the site's clock, microseconds UTC. requests: until they are told to be done.
+         */
+        HeartbeatAnswer: {
+            /** Requests */
+            requests: components["schemas"]["AskedRaw"][];
+            /** Time */
+            time: number;
         };
         /** HistorianView */
         HistorianView: {
@@ -1610,6 +1986,56 @@ export interface components {
             time: string;
             /** Value */
             value: number | null;
+        };
+        /**
+         * LeaseAnswer
+         * @description Times in microseconds UTC: until by the site's clock, the others of the sources.
+         */
+        LeaseAnswer: {
+            /** Cover From */
+            cover_from: number;
+            /** Covered By Others */
+            covered_by_others: [
+                number,
+                number
+            ][];
+            /** Epoch */
+            epoch: number;
+            /** Holder */
+            holder: string;
+            /** Until */
+            until: number;
+        };
+        /**
+         * LedgerView
+         * @description Readings since the gateway's first day. read = kept + thinned + in_hand; kept = acknowledged + pending +
+         *     refused + left_to_partner + thinned_early.
+         */
+        LedgerView: {
+            /** Acknowledged */
+            acknowledged: number;
+            /** Adds Up */
+            adds_up: boolean;
+            /** Duplicate */
+            duplicate: number;
+            /** In Hand */
+            in_hand: number;
+            /** Kept */
+            kept: number;
+            /** Left To Partner */
+            left_to_partner: number;
+            /** Pending */
+            pending: number;
+            /** Read */
+            read: number;
+            /** Refused */
+            refused: number;
+            /** Rejected */
+            rejected: number;
+            /** Thinned */
+            thinned: number;
+            /** Thinned Early */
+            thinned_early: number;
         };
         /** LimitsView */
         LimitsView: {
@@ -1731,6 +2157,24 @@ export interface components {
              */
             subject?: string;
         };
+        /**
+         * NewRequest
+         * @description [start, end), a week at the most.
+         */
+        NewRequest: {
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Signals */
+            signals: string[];
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+        };
         /** OneTimePassword */
         OneTimePassword: {
             /** One Time Password */
@@ -1739,6 +2183,26 @@ export interface components {
         /** OwnSession */
         OwnSession: {
             person: components["schemas"]["PersonView"];
+        };
+        /**
+         * ParcelAnswer
+         * @description Rows by verdict; reasons: of the rejected ones. repeated: the very same parcel was here before.
+         */
+        ParcelAnswer: {
+            /** Accepted */
+            accepted: number;
+            /** Duplicate */
+            duplicate: number;
+            /** Late */
+            late: number;
+            /** Reasons */
+            reasons: {
+                [key: string]: number;
+            };
+            /** Rejected */
+            rejected: number;
+            /** Repeated */
+            repeated: boolean;
         };
         /**
          * PersonChange
@@ -1826,6 +2290,8 @@ export interface components {
          * @description RFC 9457 problem details.
          */
         Problem: {
+            /** Code */
+            code?: string | null;
             /** Detail */
             detail: string;
             /** Field */
@@ -1872,6 +2338,38 @@ export interface components {
             /** Capacity Bytes */
             capacity_bytes: number;
         };
+        /**
+         * RawRequestView
+         * @description WAITING: for the gateway's next heartbeat. TOLD: it sends. DONE: it sent all that its ring holds.
+         */
+        RawRequestView: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Asked By */
+            asked_by: string;
+            /** Done At */
+            done_at: string | null;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Id */
+            id: string;
+            /** Signals */
+            signals: string[];
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            state: components["schemas"]["RequestState"];
+            /** Told At */
+            told_at: string | null;
+        };
         /** Readiness */
         Readiness: {
             /** Checks */
@@ -1890,6 +2388,16 @@ export interface components {
             /** Verdict */
             verdict: string;
         };
+        /** RequestList */
+        RequestList: {
+            /** Requests */
+            requests: components["schemas"]["RawRequestView"][];
+        };
+        /**
+         * RequestState
+         * @enum {string}
+         */
+        RequestState: "waiting" | "told" | "done";
         /**
          * Role
          * @enum {string}
@@ -2003,7 +2511,10 @@ export interface components {
             demo: boolean;
             single_sign_on: components["schemas"]["Button"] | null;
         };
-        /** SignalInfo */
+        /**
+         * SignalInfo
+         * @description thinned: a gateway watches it and sends what is needed to know the rest, so a pause is no gap.
+         */
         SignalInfo: {
             /** Address */
             address: string | null;
@@ -2027,6 +2538,8 @@ export interface components {
             rate_hz: number;
             /** Source */
             source: string | null;
+            /** Thinned */
+            thinned: boolean;
             /** Unit */
             unit: string;
         };
@@ -2208,6 +2721,43 @@ export interface components {
             statistics: components["schemas"]["Statistics"];
             /** Unit */
             unit: string;
+        };
+        /**
+         * UnknownSignals
+         * @description unknown: ids that the site's plant does not have, or that the key may not write.
+         */
+        UnknownSignals: {
+            /** Unknown */
+            unknown: string[];
+        };
+        /**
+         * UplinkView
+         * @description clock_offset_s: the site's clock minus the gateway's, uncertain by round_trip_s / 2. catch_up_s: how long the
+         *     backlog lasts at the pace of the last minute; null where it does not shrink.
+         */
+        UplinkView: {
+            /** Backlog Bytes */
+            backlog_bytes: number;
+            /** Backlog Parcels */
+            backlog_parcels: number;
+            /** Backlog Readings */
+            backlog_readings: number;
+            /** Catch Up S */
+            catch_up_s: number | null;
+            /** Clock Offset S */
+            clock_offset_s: number | null;
+            /** Last Acknowledged At */
+            last_acknowledged_at: string | null;
+            /** Last Error */
+            last_error: string;
+            /** Live Lag S */
+            live_lag_s: number;
+            /** Oldest Backlog At */
+            oldest_backlog_at: string | null;
+            /** Round Trip S */
+            round_trip_s: number | null;
+            /** Sent Bytes */
+            sent_bytes: number;
         };
     };
     responses: never;
@@ -2778,6 +3328,281 @@ export interface operations {
                 };
                 content: {
                     "application/vnd.apache.parquet": unknown;
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_gateways_api_v1_gateways_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayList"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    one_gateway_api_v1_gateways__gateway__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayDetail"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    beat_api_v1_gateways__gateway__heartbeat_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeartbeatAnswer"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    claim_lease_api_v1_gateways__gateway__lease_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    covered_until: number;
+                    group: string;
+                    seconds: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeaseAnswer"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_parcel_api_v1_gateways__gateway__parcels__number__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelAnswer"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_requests_api_v1_gateways__gateway__requests_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    ask_for_raw_api_v1_gateways__gateway__requests_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RawRequestView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    put_signals_api_v1_gateways__gateway__signals_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    signals: {
+                        [key: string]: string;
+                    };
+                    table: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnknownSignals"];
                 };
             };
             /** @description Refused (RFC 9457) */

@@ -30,6 +30,14 @@ export type SessionAnswer = Schemas["SignedIn"];
 export type SessionInfo = Schemas["SessionView"];
 export type Machine = Schemas["MachineView"];
 export type MachineEnrolment = Schemas["Enrolment"];
+export type GatewaySummary = Schemas["GatewaySummary"];
+export type Gateway = Schemas["GatewayDetail"];
+export type GatewayBuffer = Schemas["BufferView"];
+export type GatewayConnector = Schemas["ConnectorView"];
+export type GatewayCondition = Schemas["ConditionView"];
+export type GatewayLedger = Schemas["LedgerView"];
+export type RawRequest = Schemas["RawRequestView"];
+export type NewRawRequest = Schemas["NewRequest"];
 export type AuditEntry = Schemas["AuditEntryView"];
 export type AuditAction = AuditEntry["action"];
 

@@ -17,7 +17,8 @@ export function Breadcrumb() {
   const steps = found ? found.path : commonPath(data?.assets ?? []);
   const page = (Object.keys(NAMES) as (keyof typeof NAMES)[]).find((to) => matchRoute({ to }));
   const tab = ADMIN_PAGES.find(({ to }) => matchRoute({ to }));
-  const here = asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
+  const gateway = matchRoute({ to: "/admin/gateways/$name" });
+  const here = gateway ? gateway.name : asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
   return (
     <nav className={classes.crumbs} aria-label="Place in the plant">
       <title>{`${here} · Forewarn`}</title>

@@ -3,6 +3,7 @@ import type { Action } from "@/api/types";
 /** The tabs of the admin page and what each needs. */
 export const ADMIN_PAGES = [
   { to: "/admin", label: "Operation", needs: "site.read" },
+  { to: "/admin/gateways", label: "Gateways", needs: "site.read" },
   { to: "/admin/people", label: "People", needs: "access.read" },
   { to: "/admin/machines", label: "Machines", needs: "access.read" },
   { to: "/admin/roles", label: "Roles", needs: "access.read" },

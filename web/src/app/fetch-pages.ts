@@ -5,6 +5,7 @@ export const PAGES = {
   alarms: () => import("./pages/AlarmsPage"),
   admin: () => import("./pages/AdminPage"),
   operation: () => import("./pages/OperationPage"),
+  gateways: () => import("./pages/GatewayPages"),
   access: () => import("./pages/AccessPages"),
   audit: () => import("./pages/AuditPage"),
 };

@@ -49,6 +49,18 @@ const operation = createRoute({
   component: lazyRouteComponent(PAGES.operation, "OperationPage"),
 });
 
+const gateways = createRoute({
+  getParentRoute: () => admin,
+  path: "gateways",
+  component: lazyRouteComponent(PAGES.gateways, "GatewaysPage"),
+});
+
+export const gatewayRoute = createRoute({
+  getParentRoute: () => admin,
+  path: "gateways/$name",
+  component: lazyRouteComponent(PAGES.gateways, "GatewayPage"),
+});
+
 const people = createRoute({
   getParentRoute: () => admin,
   path: "people",
@@ -86,7 +98,7 @@ export const router = createRouter({
     signIn,
     assetRoute,
     alarms,
-    admin.addChildren([operation, people, machines, roles, sessions, audit]),
+    admin.addChildren([operation, gateways, gatewayRoute, people, machines, roles, sessions, audit]),
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,

@@ -9,7 +9,7 @@ export function AdminPage() {
   const { may } = useSession();
   const matchRoute = useMatchRoute();
   const pages = adminPages(may);
-  const here = ADMIN_PAGES.find(({ to }) => matchRoute({ to }));
+  const here = ADMIN_PAGES.find(({ to }) => matchRoute({ to, fuzzy: to !== "/admin" }));
   const first = pages[0];
   const allowed = here === undefined || may(here.needs);
   return (
@@ -18,7 +18,7 @@ export function AdminPage() {
       {pages.length > 1 ? (
         <nav className={classes.tabs} aria-label="Administration">
           {pages.map(({ to, label }) => (
-            <Link key={to} to={to} className={classes.tab} activeOptions={{ exact: true, includeSearch: false }}>
+            <Link key={to} to={to} className={classes.tab} activeOptions={{ exact: to === "/admin", includeSearch: false }}>
               {label}
             </Link>
           ))}

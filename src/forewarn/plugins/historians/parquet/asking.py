@@ -20,6 +20,7 @@ from forewarn.plugins.historians.parquet.rows import EMPTY, Keys, Mask, join, la
 from forewarn.plugins.historians.parquet.statistics import Statistics
 from forewarn.plugins.historians.parquet.store import Store
 from forewarn.plugins.historians.parquet.tail import TailView
+from forewarn.plugins.historians.parquet.told_minutes import MINUTE_US, ToldMinutes
 from forewarn.plugins.historians.parquet.writing import bucket_keys, members
 
 _HOUR_US: Final = PARTITION_US[Kind.RAW]
@@ -29,13 +30,15 @@ _EXPORT: Final = pa.schema([("signal", pa.int32()), ("time", TIME), ("value", pa
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """Unchanging: `newest` is the newest stored reading of each signal, `tails` what is not stored, oldest first.
+    """Unchanging but for `told`, the minutes that gateways told: `newest` is the newest stored reading of each signal,
+    `tails` what is not stored, oldest first.
 
     Raises FileNotFoundError when a file was merged away meanwhile: take a new snapshot and ask again."""
 
     store: Store
     newest: LatestTable
     tails: Sequence[TailView]
+    told: ToldMinutes
 
     def raw(self, signals: Keys, start: int, end: int, limit: int | None) -> Series:
         keys = np.unique(signals)
@@ -51,10 +54,40 @@ class Snapshot:
         self.store.admit(keys)
         if end <= start:
             return statistics.to_aggregates(statistics.empty())
+        if bucket_us % MINUTE_US or not self.told.holds(keys):
+            return statistics.to_aggregates(self._measured(keys, start, end, bucket_us))
+        self.store.admit(None)
+        return statistics.to_aggregates(self._with_told(keys, start, end, bucket_us))
+
+    def told_minutes(self, signals: Keys, start: int, end: int) -> Aggregates:
+        keys = np.unique(signals)
+        if not self.told.holds(keys):
+            return statistics.to_aggregates(statistics.empty())
+        self.store.admit(None)
+        return statistics.to_aggregates(self.told.between(keys, start, end))
+
+    def _with_told(self, keys: Keys | None, start: int, end: int, bucket_us: int) -> Statistics:
+        """A minute that a gateway told of stands in for the readings that it let through, unless more are here."""
+        told = self.told.between(keys, start, end)
+        of_told = np.unique(told.signal)
+        if keys is None or len(of_told) < len(keys):
+            others = None if keys is None else np.setdiff1d(keys, of_told)
+            plain = self._measured(others, start, end, bucket_us)
+            plain = plain.take(~np.isin(plain.signal, of_told))
+        else:
+            plain = statistics.empty()
+        if not len(told):
+            return plain
+        minutes = _fuller(self._measured(of_told, start, end, MINUTE_US), told)
+        whole = statistics.merge(statistics.resolve(statistics.coarsen(minutes, bucket_us)))
+        return statistics.resolve(Statistics.join([plain, whole]))
+
+    def _measured(self, keys: Keys | None, start: int, end: int, bucket_us: int) -> Statistics:
+        """From readings alone."""
         parts = [part for piece in cover(start, end, bucket_us) for part in self._piece(keys, *piece, bucket_us)]
         parts += self._of_tail(keys, start, end, bucket_us, parts)
         whole = statistics.resolve(Statistics.join(parts)) if parts else statistics.empty()
-        return statistics.to_aggregates(statistics.merge(whole))
+        return statistics.merge(whole)
 
     def export(self, signals: Keys, start: int, end: int, target: Path) -> int:
         """Parquet in pieces of a few signals and an hour's folders at a time; never under `target` until whole."""
@@ -144,6 +177,9 @@ class AtOnce:
     def aggregate(self, signals: Keys | None, start: int, end: int, bucket_us: int) -> Aggregates:
         return self._snapshot().aggregate(signals, start, end, bucket_us)
 
+    def told_minutes(self, signals: Keys, start: int, end: int) -> Aggregates:
+        return self._snapshot().told_minutes(signals, start, end)
+
 
 def cover(start: int, end: int, bucket_us: int) -> list[tuple[Kind | None, int, int]]:
     """[start, end) as pieces, each from the coarsest rollup that fits the buckets; None = from raw."""
@@ -167,6 +203,16 @@ def cover(start: int, end: int, bucket_us: int) -> list[tuple[Kind | None, int, 
 
     split(start, end, kinds)
     return pieces
+
+
+def _fuller(measured: Statistics, told: Statistics) -> Statistics:
+    """Of each (signal, minute) the row of more readings; the told one where they are as many."""
+    both = Statistics.join([replace(measured, replaces=np.zeros(len(measured), np.bool_)), told])
+    order = np.lexsort((np.arange(len(both)), both.count, both.start, both.signal))
+    rows = both.take(order)
+    last = np.ones(len(rows), np.bool_)
+    last[:-1] = (rows.signal[1:] != rows.signal[:-1]) | (rows.start[1:] != rows.start[:-1])
+    return rows.take(last)
 
 
 def _last(series: Series, limit: int) -> Series:

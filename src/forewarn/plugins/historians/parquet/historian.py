@@ -23,6 +23,7 @@ from forewarn.plugins.historians.parquet.manifest import FileEntry, Inventory, K
 from forewarn.plugins.historians.parquet.retention import expired, whole_hours, young
 from forewarn.plugins.historians.parquet.store import FileCache, Store
 from forewarn.plugins.historians.parquet.tail import Tail
+from forewarn.plugins.historians.parquet.told_minutes import ToldMinutes
 from forewarn.plugins.historians.parquet.writing import write_flush
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class ParquetHistorian:
         self._manifest = Manifest(directory)
         self._inventory, self._newest = self._manifest.load()
         self._janitor.check_and_sweep(self._inventory)
+        self._told = ToldMinutes(directory)
         self._cache = FileCache(directory)
         self._workers = ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1), "historian-read")
         # _state guards everything that readers and appenders see; _flushing and _merging are held for whole writes.
@@ -93,6 +95,12 @@ class ParquetHistorian:
             if self._tail.readings >= self._flush_readings:
                 self._state.notify_all()
 
+    def append_minutes(self, minutes: Aggregates) -> int:
+        return self._told.put(minutes)
+
+    def told_minutes(self, signals: Keys, start: int, end: int) -> Aggregates:
+        return self._ask(lambda snapshot: snapshot.told_minutes(signals, start, end))
+
     def flush(self) -> None:
         with self._flushing:
             self._flush()
@@ -120,7 +128,8 @@ class ParquetHistorian:
         raw = [e for e in files if e.kind is Kind.RAW]
         rolled = len(files) - len(raw)
         readings = sum(e.rows - e.overwrites for e in raw)
-        return HistorianSize(len(raw), rolled, sum(e.bytes for e in files), readings, waiting)
+        total = sum(e.bytes for e in files) + self._told.size()
+        return HistorianSize(len(raw), rolled, total, readings, waiting)
 
     def merge(self) -> int:
         """Do all merges that are due now; how many there were. The background thread does so by itself."""
@@ -136,6 +145,8 @@ class ParquetHistorian:
     def forget(self, raw_before: int, rollups_before: int) -> int:
         with self._flushing, self._merging:
             self._raw_from = max(self._raw_from, whole_hours(raw_before))
+            if rollups_before > 0:
+                self._told.forget(rollups_before)
             gone = expired(self._inventory, raw_before, rollups_before)
             if not gone:
                 return 0
@@ -158,6 +169,7 @@ class ParquetHistorian:
         finally:
             self._janitor.unlink_due()
             self._workers.shutdown()
+            self._told.close()
             self._manifest.close()
             self._janitor.release()
 
@@ -176,7 +188,7 @@ class ParquetHistorian:
     def _picture(self, *, at_once: bool) -> Snapshot:
         """Caller holds _state."""
         store = Store(self._inventory, self._cache, self._workers, at_once=at_once)
-        return Snapshot(store, self._newest, [self._leaving, self._tail.view()])
+        return Snapshot(store, self._newest, [self._leaving, self._tail.view()], self._told)
 
     def _ask(self, question: Callable[[Snapshot], T]) -> T:
         return retrying(lambda: question(self._snapshot()), lambda: self._inventory)

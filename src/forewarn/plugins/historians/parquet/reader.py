@@ -12,6 +12,7 @@ from forewarn.plugins.historians.parquet.asking import Snapshot
 from forewarn.plugins.historians.parquet.historian import retrying
 from forewarn.plugins.historians.parquet.manifest import Manifest
 from forewarn.plugins.historians.parquet.store import FileCache, Store
+from forewarn.plugins.historians.parquet.told_minutes import ToldMinutes
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class ParquetReader:
 
     def __init__(self, directory: Path, *, workers: int = 2) -> None:
         self._manifest = Manifest(directory, read_only=True)
+        self._told = ToldMinutes(directory, read_only=True)
         self._cache = FileCache(directory)
         self._workers = ThreadPoolExecutor(workers, "historian-read")
         self._lock = threading.Lock()
@@ -45,8 +47,12 @@ class ParquetReader:
     def export(self, signals: Keys, start: int, end: int, target: Path) -> int:
         return self._ask(lambda snapshot: snapshot.export(signals, start, end, target))
 
+    def told_minutes(self, signals: Keys, start: int, end: int) -> Aggregates:
+        return self._ask(lambda snapshot: snapshot.told_minutes(signals, start, end))
+
     def close(self) -> None:
         self._workers.shutdown()
+        self._told.close()
         self._manifest.close()
 
     def _snapshot(self) -> Snapshot:
@@ -56,7 +62,7 @@ class ParquetReader:
                 self._loaded = self._manifest.load()
                 self._version = version
             inventory, newest = self._loaded
-        return Snapshot(Store(inventory, self._cache, self._workers), newest, [])
+        return Snapshot(Store(inventory, self._cache, self._workers), newest, [], self._told)
 
     def _ask(self, question: Callable[[Snapshot], T]) -> T:
         return retrying(lambda: question(self._snapshot()), lambda: self._snapshot().store.inventory)

@@ -20,6 +20,8 @@ const HEIGHT = 112;
  */
 const SILENT_READINGS = 10;
 const SILENT_MS = 30_000;
+/** A gateway that thins a signal sends a reading a minute at the least, unless it is told otherwise. */
+const THINNED_MS = 180_000;
 
 /** One signal: its value now in large figures, and its course beside it. */
 export function SignalChart({ signal, trend, marks }: SignalChartProps) {
@@ -35,7 +37,8 @@ export function SignalChart({ signal, trend, marks }: SignalChartProps) {
       limits: signal.limits,
       group,
       height: HEIGHT,
-      gapMs: () => Math.max(SILENT_MS, (SILENT_READINGS * 1000) / Math.max(signal.rate_hz, 0.001), feed.thinnedMs * 6),
+      gapMs: () =>
+        Math.max(signal.thinned ? THINNED_MS : SILENT_MS, (SILENT_READINGS * 1000) / Math.max(signal.rate_hz, 0.001), feed.thinnedMs * 6),
       onCursor: (reading) => showReading(readout.current, reading, signal.unit),
     });
     chartOf.set(signal.id, chart);

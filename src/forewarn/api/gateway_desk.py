@@ -1,0 +1,100 @@
+"""What this process remembers of the gateways between their requests."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import anyio.to_thread
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+
+from forewarn.api.gateway_tables import SignalTables
+from forewarn.contracts.edge_intake import EdgeIntake
+from forewarn.contracts.gateway_store import GatewayStore
+from forewarn.domain.errors import NotFound
+from forewarn.domain.gateways import GatewayRole, GatewayStatus
+
+# Heartbeats that rates are taken from: a minute of them.
+_BEATS: Final = 13
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    at: int
+    backlog: int
+    readings: dict[str, int]
+
+
+_NO_BEATS: Final[deque[_Beat]] = deque()
+
+
+class GatewayDesk:
+    """One per application, for the event loop's thread."""
+
+    def __init__(self, started_at: int) -> None:
+        """started_at: microseconds UTC; before that nobody could have come."""
+        self.started_at = started_at
+        self.tables = SignalTables()
+        self._told: dict[str, NDArray[np.int32]] = {}
+        self._beats: dict[str, deque[_Beat]] = {}
+
+    async def load(self, gateway: str, store: GatewayStore) -> None:
+        """The table that it sent before this process began."""
+        if self.tables.knows(gateway):
+            return
+        try:
+            record = await anyio.to_thread.run_sync(store.gateway, gateway)
+        except NotFound:
+            return
+        if record.signals and not self.tables.knows(gateway):
+            self.tables.put(gateway, record.table, record.signals)
+
+    def told(self, gateway: str, keys: NDArray[np.int32]) -> bool:
+        """Whether these were the newest that `scored` was told."""
+        return self._told.get(gateway) is keys
+
+    def scored(self, gateway: str, ids: Sequence[str], keys: NDArray[np.int32], edge: EdgeIntake) -> list[str]:
+        """Tell the line. keys: row 0 is none. The ids of the signals that it scores."""
+        edge.scores(gateway, keys[keys > 0])
+        self._told[gateway] = keys
+        return [ids[i] for i in np.flatnonzero(keys[1:]).tolist()]
+
+    def vouch(
+        self, status: GatewayStatus, ids: Sequence[str], keys: NDArray[np.int32], edge: EdgeIntake, now: int
+    ) -> None:
+        """A standby does not collect, so it knows nothing of the signals."""
+        if status.role is GatewayRole.STANDBY:
+            return
+        said = set(status.silent)
+        silent = (
+            np.fromiter((name in said for name in ids), np.bool_, len(ids)) if said else np.zeros(len(ids), np.bool_)
+        )
+        known = keys[1:] > 0
+        edge.heard(keys[1:][known & ~silent], keys[1:][known & silent], now)
+
+    def noted(self, status: GatewayStatus, now: int) -> None:
+        beats = self._beats.setdefault(status.name, deque(maxlen=_BEATS))
+        beats.append(_Beat(now, status.uplink.backlog_readings, {s.name: s.readings for s in status.sources}))
+
+    def catch_up_s(self, gateway: str) -> float | None:
+        """How long the backlog lasts at the pace of the last minute; None where it does not shrink."""
+        beats = self._beats.get(gateway, _NO_BEATS)
+        if len(beats) < 2 or beats[-1].at <= beats[0].at:
+            return None
+        pace = (beats[0].backlog - beats[-1].backlog) / ((beats[-1].at - beats[0].at) / 1e6)
+        return beats[-1].backlog / pace if pace > 0 else None
+
+    def rate(self, gateway: str, source: str) -> float | None:
+        """Readings per second over the last minute; None before the second heartbeat."""
+        beats = self._beats.get(gateway, _NO_BEATS)
+        if len(beats) < 2 or beats[-1].at <= beats[0].at:
+            return None
+        gained = beats[-1].readings.get(source, 0) - beats[0].readings.get(source, 0)
+        return max(0.0, gained / ((beats[-1].at - beats[0].at) / 1e6))
+
+
+def desk_of(request: Request) -> GatewayDesk:
+    desk: GatewayDesk = request.app.state.gateways
+    return desk

@@ -1,0 +1,215 @@
+"""Edge gateways: what they said, what is wrong with them, what is asked of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, tuple_, update
+
+from forewarn.catalog.engine import Database, upsert
+from forewarn.catalog.gateway_tables import gateway_conditions, gateway_requests, gateways
+from forewarn.catalog.recording import Recorder, record
+from forewarn.contracts.gateway_records import GatewayRecord, PastCondition, RawRequest
+from forewarn.domain.audit import Deed
+from forewarn.domain.conditions import ConditionCode, GatewayCondition
+from forewarn.domain.errors import Conflict, NotFound
+from forewarn.domain.gateways import GatewayStatus
+
+_MOST_ASKED: Final = 20
+_KEPT: Final = ("first_seen", "signal_table", "signals", "scored")
+_STATUS: Final = ("first_seen", "last_seen", "version", "role", "public_key", "status")
+_AWAY: Final = "no heartbeat from this gateway; look at its power and its network, and at its own page"
+
+
+class CatalogGateways:
+    """GatewayStore in the catalog."""
+
+    def __init__(self, database: Database, now: Callable[[], int], audit: Recorder | None = None) -> None:
+        self._database, self._now, self._audit = database, now, audit
+
+    def gateways(self) -> Sequence[GatewayRecord]:
+        with self._database.read() as connection:
+            return [_gateway(row) for row in connection.execute(select(gateways).order_by(gateways.c.name))]
+
+    def gateway(self, name: str) -> GatewayRecord:
+        with self._database.read() as connection:
+            return _gateway(_one(connection, name))
+
+    def keep_signals(self, name: str, table: str, signals: Sequence[str], scored: Sequence[str]) -> None:
+        values = {"signal_table": table, "signals": list(signals), "scored": list(scored)}
+        with self._database.write() as connection:
+            upsert(connection, gateways, [_new(name, self._now()) | values], keep=_STATUS)
+
+    def keep_scored(self, name: str, scored: Sequence[str]) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(gateways).where(gateways.c.name == name).values(scored=list(scored)))
+
+    def beat(self, status: GatewayStatus, done: Sequence[str]) -> Sequence[RawRequest]:
+        now = self._now()
+        told = {
+            "last_seen": now,
+            "version": status.version,
+            "role": status.role.value,
+            "public_key": status.public_key,
+            "status": msgspec.to_builtins(status),
+        }
+        with self._database.write() as connection:
+            upsert(connection, gateways, [_new(status.name, now) | told], keep=_KEPT)
+            _follow(connection, status, now)
+            return _settle(connection, status.name, done, now)
+
+    def note_away(self, since: int) -> None:
+        c = gateway_conditions.c
+        known = select(c.gateway).where(c.code == ConditionCode.UNREACHABLE, c.subject == "", c.ended_at.is_(None))
+        away = select(gateways.c.name, gateways.c.last_seen).where(
+            gateways.c.last_seen < since, gateways.c.name.not_in(known)
+        )
+        with self._database.read() as connection:
+            found = connection.execute(away).all()
+        if found:
+            rows = [_row(name, GatewayCondition(ConditionCode.UNREACHABLE, "", at, at, _AWAY)) for name, at in found]
+            with self._database.write() as connection:
+                upsert(connection, gateway_conditions, rows)
+
+    def conditions(self, name: str, limit: int) -> Sequence[PastCondition]:
+        c = gateway_conditions.c
+        query = select(gateway_conditions).where(c.gateway == name)
+        query = query.order_by(case((c.ended_at.is_(None), 0), else_=1), c.since.desc(), c.code, c.subject)
+        with self._database.read() as connection:
+            return [_condition(row) for row in connection.execute(query.limit(limit))]
+
+    def ask(self, request: RawRequest, deed: Deed) -> None:
+        c = gateway_requests.c
+        open_ones = select(func.count()).where(c.gateway == request.gateway, c.done_at.is_(None))
+        with self._database.write() as connection:
+            _one(connection, request.gateway)
+            if connection.execute(open_ones).scalar_one() >= _MOST_ASKED:
+                raise Conflict(
+                    f"{_MOST_ASKED} requests wait for gateway {request.gateway} already; ask again when some are done"
+                )
+            connection.execute(insert(gateway_requests).values(_of_request(request)))
+            record(self._audit, connection, deed)
+
+    def requests(self, name: str, limit: int) -> Sequence[RawRequest]:
+        c = gateway_requests.c
+        query = select(gateway_requests).where(c.gateway == name).order_by(c.asked_at.desc(), c.request_id)
+        with self._database.read() as connection:
+            return [_request(row) for row in connection.execute(query.limit(limit))]
+
+    def forget(self, before: int) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(gateway_conditions).where(gateway_conditions.c.ended_at < before))
+            connection.execute(delete(gateway_requests).where(gateway_requests.c.asked_at < before))
+
+
+def _follow(connection: Connection, status: GatewayStatus, now: int) -> None:
+    """The journal as the gateway tells its conditions: a state that it no longer names is over."""
+    c = gateway_conditions.c
+    rows = [_row(status.name, condition) for condition in status.conditions]
+    upsert(connection, gateway_conditions, list({(r["code"], r["subject"], r["since"]): r for r in rows}.values()))
+    ended = update(gateway_conditions).where(c.gateway == status.name, c.ended_at.is_(None))
+    if rows:
+        ended = ended.where(
+            tuple_(c.code, c.subject, c.since).not_in([(r["code"], r["subject"], r["since"]) for r in rows])
+        )
+    connection.execute(ended.values(ended_at=now))
+
+
+def _settle(connection: Connection, name: str, done: Sequence[str], now: int) -> Sequence[RawRequest]:
+    c = gateway_requests.c
+    waiting = (c.gateway == name) & c.done_at.is_(None)
+    if done:
+        connection.execute(update(gateway_requests).where(waiting, c.request_id.in_(done)).values(done_at=now))
+    rows = connection.execute(select(gateway_requests).where(waiting).order_by(c.asked_at, c.request_id)).all()
+    if any(row.told_at is None for row in rows):
+        connection.execute(update(gateway_requests).where(waiting, c.told_at.is_(None)).values(told_at=now))
+    return [_request(row) for row in rows]
+
+
+def _new(name: str, now: int) -> dict[str, Any]:
+    """A gateway that nothing is known of yet."""
+    return {
+        "name": name,
+        "first_seen": now,
+        "last_seen": None,
+        "version": "",
+        "role": "",
+        "public_key": "",
+        "status": None,
+        "signal_table": "",
+        "signals": [],
+        "scored": [],
+    }
+
+
+def _one(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(gateways).where(gateways.c.name == name)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no gateway {name!r}: none of that name has come to this site")
+    return row
+
+
+def _gateway(row: Row[Any]) -> GatewayRecord:
+    try:
+        status = None if row.status is None else msgspec.convert(row.status, GatewayStatus)
+    except msgspec.ValidationError:
+        status = None  # written by another version; the next heartbeat replaces it
+    return GatewayRecord(
+        name=row.name,
+        first_seen=row.first_seen,
+        last_seen=row.last_seen,
+        status=status,
+        table=row.signal_table,
+        signals=tuple(row.signals),
+        scored=tuple(row.scored),
+    )
+
+
+def _row(gateway: str, condition: GatewayCondition) -> dict[str, Any]:
+    return {
+        "gateway": gateway,
+        "code": condition.code.value,
+        "subject": condition.subject,
+        "since": condition.since,
+        "last_at": condition.last_at,
+        "text": condition.text,
+        "count": condition.count,
+        "ended_at": None,
+    }
+
+
+def _condition(row: Row[Any]) -> PastCondition:
+    # `count` is a method of every row.
+    told = row._mapping
+    condition = GatewayCondition(
+        ConditionCode(told["code"]), told["subject"], told["since"], told["last_at"], told["text"], told["count"]
+    )
+    return PastCondition(condition, told["ended_at"])
+
+
+def _of_request(request: RawRequest) -> dict[str, Any]:
+    return {
+        "request_id": request.id,
+        "gateway": request.gateway,
+        "signals": list(request.signals),
+        "start": request.start,
+        "end": request.end,
+        "asked_by": request.asked_by,
+        "asked_at": request.asked_at,
+        "told_at": None,
+        "done_at": None,
+    }
+
+
+def _request(row: Row[Any]) -> RawRequest:
+    return RawRequest(
+        id=row.request_id,
+        gateway=row.gateway,
+        signals=tuple(row.signals),
+        start=row.start,
+        end=row.end,
+        asked_by=row.asked_by,
+        asked_at=row.asked_at,
+        told_at=row.told_at,
+        done_at=row.done_at,
+    )

@@ -1,0 +1,117 @@
+"""The gateways' pages in a real browser: what a gateway told is seen, by keyboard too, and axe finds nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from forewarn.api.gateway_tables import table_name
+from forewarn.domain.conditions import ConditionCode, GatewayCondition
+from forewarn.domain.gateways import (
+    BufferStatus,
+    GatewayRole,
+    GatewayStatus,
+    LedgerSums,
+    SiteState,
+    UplinkStatus,
+)
+from forewarn.domain.sources import SourceState, SourceStatus
+from forewarn.kit.clock import SECOND, now_us
+from tests.browser.test_access import RUN_AXE, SIZES
+from tests.site_process import SiteProcess
+
+NAME = "gw-hall-a"
+
+
+@pytest.fixture(scope="module")
+def gateway(demo_server: SiteProcess) -> Iterator[str]:
+    """One that has told how it is."""
+    http = demo_server.http
+    signals = [s["id"] for s in http.get("/api/v1/assets").json()["assets"][:1]] or []
+    signals = [f"{signals[0]}.{s}" for s in ("one", "two")]
+    made = http.post("/api/v1/machines", json={"name": NAME, "grants": [{"role": "gateway", "path": ""}]})
+    assert made.status_code == 201, made.text
+    token = made.json()["enrolment_token"]
+    key = httpx.post(f"{demo_server.url}/api/v1/machines/enrol", json={"token": token}).json()["key"]
+    with httpx.Client(base_url=f"{demo_server.url}/api/v1/gateways/{NAME}") as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        table = {"table": table_name(signals), "signals": {str(i): s for i, s in enumerate(signals, 1)}}
+        assert client.put("/signals", json=table).status_code == 200
+        assert client.post("/heartbeat", content=msgspec.json.encode(status())).status_code == 200
+        yield NAME
+
+
+def status() -> GatewayStatus:
+    now = now_us()
+    expired = GatewayCondition(
+        ConditionCode.CERTIFICATE_EXPIRED, "line-2", now - 60 * SECOND, now, "it ended yesterday; ask for another", 3
+    )
+    return GatewayStatus(
+        name=NAME,
+        version="1.0",
+        at=now,
+        started_at=now - 60 * SECOND,
+        role=GatewayRole.ACTIVE,
+        uplink=UplinkStatus(
+            SiteState.CONNECTED, now, clock_offset_s=120.0, round_trip_s=0.02, live_lag_s=0.4, last_acknowledged_at=now
+        ),
+        buffer=BufferStatus(1_000_000, 300_000, 100_000, 5_000_000, now, 7_200.0),
+        ledger=LedgerSums(read=100, kept=10, thinned=90, acknowledged=9, pending=1),
+        sources=(
+            SourceStatus("line-1", "opcua", SourceState.CONNECTED, now, now, 100, delay_s=0.2),
+            SourceStatus("line-2", "opcua", SourceState.MISCONFIGURED, now, last_error="its certificate ended"),
+        ),
+        conditions=(expired,),
+        partner="gw-hall-b",
+    )
+
+
+def test_from_the_list_to_one_gateway_by_keyboard(page: Page, gateway: str) -> None:
+    page.goto("/admin/gateways")
+    link = page.get_by_role("link", name=gateway)
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{page.url.split('/admin')[0]}/admin/gateways/{gateway}")
+    expect(page.get_by_role("heading", name=gateway)).to_be_visible()
+    for text in ("Certificate expired", "it ended yesterday", "Active, a partner stands by", "behind the site's"):
+        expect(page.get_by_text(text, exact=False).first).to_be_visible()
+    expect(page.get_by_text("It adds up: nothing is missing.")).to_be_visible()
+    expect(page.get_by_role("meter", name="Buffer")).to_have_attribute("aria-valuenow", "40")
+    road = page.get_by_role("group", name=f"The way of the readings of {gateway}")
+    expect(road.get_by_role("listitem")).to_have_count(2)
+
+
+def test_raw_readings_are_asked_for_with_the_form(page: Page, gateway: str) -> None:
+    page.goto(f"/admin/gateways/{gateway}")
+    page.get_by_role("combobox", name="Signals").click()
+    page.get_by_role("option").first.click()
+    page.keyboard.press("Escape")
+    page.get_by_label("From").fill("2026-01-01T10:00:00")
+    page.get_by_label("To").fill("2026-01-01T11:00:00")
+    page.get_by_role("button", name="Ask the gateway").click()
+    expect(page.get_by_role("list", name="Asked for").get_by_role("listitem")).to_have_count(1)
+    expect(page.get_by_text("Waits for the gateway")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_and_width(browser: Browser, base_url: str, gateway: str, axe_source: str, size: str, scheme: Any) -> None:
+    viewport: ViewportSize = SIZES[size]
+    context = browser.new_context(base_url=base_url, viewport=viewport, color_scheme=scheme)
+    page = context.new_page()
+    found: dict[str, object] = {}
+    for address in ("/admin/gateways", f"/admin/gateways/{gateway}"):
+        page.goto(address)
+        expect(page.get_by_text(gateway).first).to_be_visible()
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        page.wait_for_timeout(300)
+        page.evaluate(axe_source)
+        if violations := page.evaluate(RUN_AXE):
+            found[address] = violations
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > viewport["width"]:
+            found[f"{address} width"] = width
+    context.close()
+    assert found == {}
