@@ -39,6 +39,15 @@ class GatewayDesk:
         self.tables = SignalTables()
         self._told: dict[str, NDArray[np.int32]] = {}
         self._beats: dict[str, deque[_Beat]] = {}
+        self._newest: dict[str, int] = {}
+
+    def told_until(self, gateway: str, time: int) -> None:
+        """A parcel of its readings is durable; `time` is the greatest source time in it, microseconds UTC."""
+        self._newest[gateway] = max(time, self._newest.get(gateway, 0))
+
+    def newest(self, gateway: str) -> int:
+        """The greatest source time that came from it since this process began, 0 if nothing did. Any thread."""
+        return self._newest.get(gateway, 0)
 
     async def load(self, gateway: str, store: GatewayStore) -> None:
         """The table that it sent before this process began."""

@@ -172,6 +172,8 @@ async def _take_readings(request: Request, parts: ApiParts, gateway: str, number
     signal = _looked_up(keys, rows.signal)
     batch = ReadingBatch(signal, rows.time, rows.value, rows.quality, gateway, number)
     verdicts, appended = await submit(parts, request.app.state.instruments, Telemetry(batch, None, lambda row: ""))
+    stored = rows.time[verdicts.verdict < Verdict.REJECTED]
+    desk_of(request).told_until(gateway, int(stored.max(initial=0)))
     return _answer(_counts(verdicts, appended))
 
 
@@ -286,7 +288,7 @@ async def claim_lease(request: Request) -> Response:
     # A clock far ahead must not make the partner leave out what nobody has told yet.
     covered = min(claim.covered_until, parts.clock() + _AHEAD_US)
     lease = await anyio.to_thread.run_sync(
-        parts.leases.claim, claim.group, gateway, covered, int(claim.seconds * SECOND)
+        parts.leases.claim, claim.group, gateway, covered, int(claim.seconds * SECOND), desk_of(request).newest
     )
     return _answer(msgspec.to_builtins(lease))
 

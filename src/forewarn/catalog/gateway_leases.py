@@ -11,6 +11,7 @@ from forewarn.contracts.gateway_leases import Lease
 
 _C: Final = gateway_leases.c
 _TOLD: Final = 200
+_LATE_US: Final = 5_000_000
 
 
 class CatalogLeases:
@@ -19,19 +20,28 @@ class CatalogLeases:
     def __init__(self, database: Database, now: Callable[[], int]) -> None:
         self._database, self._now = database, now
 
-    def claim(self, group: str, gateway: str, covered_until: int, duration_us: int) -> Lease:
+    def claim(
+        self,
+        group: str,
+        gateway: str,
+        covered_until: int,
+        duration_us: int,
+        newest: Callable[[str], int] = lambda _gateway: 0,
+    ) -> Lease:
         with self._database.write() as connection:
             if connection.dialect.name == "postgresql":
                 # Claims come one after another; SQLite has one writer anyway.
                 connection.execute(text("LOCK TABLE gateway_leases IN EXCLUSIVE MODE"))
             now = self._now()  # once it is our turn
-            newest = select(gateway_leases).where(_C.standby_group == group).order_by(_C.epoch.desc()).limit(1)
-            lease = connection.execute(newest).one_or_none()
+            last = select(gateway_leases).where(_C.standby_group == group).order_by(_C.epoch.desc()).limit(1)
+            lease = connection.execute(last).one_or_none()
             if lease is not None and lease.holder == gateway:
                 _stay(connection, lease, max(covered_until, lease.covered_until), now + duration_us)
             elif lease is None or lease.until <= now:
-                _take_over(connection, lease, group, gateway, covered_until, now, now + duration_us)
-            return _answer(connection, connection.execute(newest).one(), gateway)
+                lease = None if lease is None else _closed(connection, lease, newest(lease.holder), duration_us)
+                begin = (covered_until or now) if lease is None else lease.covered_until
+                _take_over(connection, lease, group, gateway, begin, now + duration_us)
+            return _answer(connection, connection.execute(last).one(), gateway)
 
 
 def _stay(connection: Connection, lease: Row[Any], covered_until: int, until: int) -> None:
@@ -39,11 +49,20 @@ def _stay(connection: Connection, lease: Row[Any], covered_until: int, until: in
     connection.execute(update(gateway_leases).where(mine).values(until=until, covered_until=covered_until))
 
 
+def _closed(connection: Connection, lease: Row[Any], newest: int, duration_us: int) -> Row[Any]:
+    """What its holder told after its last word. Only as much as fits between two words of it: more would be what it
+    sent live beside a backlog that died with it, and losing that is worse than telling some of it twice."""
+    if lease.covered_until < newest <= lease.covered_until + duration_us + _LATE_US:
+        _stay(connection, lease, newest, lease.until)
+        mine = (_C.standby_group == lease.standby_group) & (_C.epoch == lease.epoch)
+        return connection.execute(select(gateway_leases).where(mine)).one()
+    return lease
+
+
 def _take_over(
-    connection: Connection, before: Row[Any] | None, group: str, gateway: str, covered_until: int, now: int, until: int
+    connection: Connection, before: Row[Any] | None, group: str, gateway: str, begin: int, until: int
 ) -> None:
     """Where nobody held it before, what lies before now is the gateway's own affair."""
-    begin = (covered_until or now) if before is None else before.covered_until
     row = {
         "standby_group": group,
         "epoch": 1 if before is None else before.epoch + 1,

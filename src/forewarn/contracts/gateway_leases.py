@@ -1,5 +1,6 @@
 """Who of a standby group collects: a lease that the site gives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,8 +21,17 @@ class Lease:
 class GatewayLeases(Protocol):
     """Thread-safe, over processes too: at any moment a group has at most one holder."""
 
-    def claim(self, group: str, gateway: str, covered_until: int, duration_us: int) -> Lease:
+    def claim(
+        self,
+        group: str,
+        gateway: str,
+        covered_until: int,
+        duration_us: int,
+        newest: Callable[[str], int] = lambda _gateway: 0,
+    ) -> Lease:
         """Ask to be, or to stay, the holder; who holds a lease that is not over keeps it.
 
-        covered_until: source time up to which everything of `gateway` is durable here. Raises StorageFailed."""
+        covered_until: source time up to which everything of `gateway` is durable here. newest: of a gateway, the
+        greatest source time that came from it: one that died told more than it could still report, and its
+        successor need not tell that again. Raises StorageFailed."""
         ...

@@ -16,6 +16,7 @@ from forewarn.domain.errors import ForewarnError, SourceUnreachable, StorageFail
 from forewarn.domain.gateways import GatewayRole
 from forewarn.domain.series import Series
 from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.outbox_index import readings_in
 from forewarn.gateway.wire import decode_readings, encode_readings
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.policies.gateway_settings import StandbySettings
@@ -110,8 +111,8 @@ class Standby:
 
     async def _by_site(self, answer: Mapping[str, Any]) -> None:
         holder, cover_from = str(answer["holder"]), int(answer["cover_from"])
+        others = [(int(start), int(end)) for start, end in answer.get("covered_by_others") or ()]
         if holder == self._name:
-            others = [(int(start), int(end)) for start, end in answer.get("covered_by_others") or ()]
             if self._role is not GatewayRole.ACTIVE:
                 await asyncio.to_thread(self._leave_out, [(0, cover_from), *others])
             self._enter(GatewayRole.ACTIVE, holder)
@@ -119,7 +120,7 @@ class Standby:
                 await self._tell_broker(int(answer.get("epoch") or 1))
         else:
             self._enter(GatewayRole.STANDBY, holder)
-            await asyncio.to_thread(self._drop_covered, cover_from - _MARGIN_US)
+            await asyncio.to_thread(self._drop_covered, others)
 
     async def _tell_broker(self, epoch: int) -> None:
         """So that the partner knows who holds it when the site goes away."""
@@ -167,15 +168,19 @@ class Standby:
             self._role = role
             self.changed.set()
 
-    def _drop_covered(self, until: int) -> None:
-        """The partner told the site of all this: what we kept of it for its sake may go."""
+    def _drop_covered(self, covered: Sequence[tuple[int, int]]) -> None:
+        """Parcels that lie in a span of source time that partners told of may go: they were kept for their sake. Not
+        the newest ones: a partner's clocks may differ a little from ours."""
+        spans = [(start, end - _MARGIN_US) for start, end in covered]
         after, last = 0, self._outbox.last_number
         while parcels := self._outbox.pending(after, last, _CHUNK_BYTES):
             for parcel in parcels:
-                if parcel.packed.last_time > until:
-                    return
-                self._outbox.leave_to_partner(parcel.number, parcel.packed.rows, None)
+                packed = parcel.packed
+                if any(start <= packed.first_time and packed.last_time <= end for start, end in spans):
+                    self._outbox.leave_to_partner(parcel.number, readings_in(packed.kind, packed.rows), None)
             after = parcels[-1].number
+            if parcels[0].packed.first_time > max((end for _, end in spans), default=0):
+                return
 
     def _leave_out(self, covered: Sequence[tuple[int, int]]) -> None:
         """Of polled signals, what lies in a time that the partner told of; microseconds UTC, end inclusive."""
