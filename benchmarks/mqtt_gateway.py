@@ -99,7 +99,7 @@ class Gateway:
 
     async def __aenter__(self) -> "Gateway":
         self._task = asyncio.create_task(self.runner.run())
-        while self.runner.statuses()[0].state is not SourceState.CONNECTED:  # noqa: ASYNC110 - a benchmark watches
+        while self.runner.statuses()[0].state is not SourceState.CONNECTED:
             await asyncio.sleep(0.01)
         return self
 
@@ -113,7 +113,7 @@ class Gateway:
         return self.runner.statuses()[0].readings
 
     async def took(self, readings: int) -> None:
-        while self.readings < readings:  # noqa: ASYNC110
+        while self.readings < readings:
             await asyncio.sleep(0.005)
 
 

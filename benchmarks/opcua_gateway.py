@@ -68,7 +68,7 @@ async def measure(security: str, seconds: float, every_ms: int, interval_ms: flo
         sources = [source(n, p, folder, security, interval_ms) for n, p in zip(SERVERS, peers, strict=True)]
         runner = SourceRunner(sources, signals, {"opcua": CONNECTOR}, door, lambda _: -1)
         task = asyncio.create_task(runner.run())
-        while min(status.readings for status in runner.statuses()) < ITEMS:  # noqa: ASYNC110
+        while min(status.readings for status in runner.statuses()) < ITEMS:
             await asyncio.sleep(0.1)
         await asyncio.sleep(2)
         before = sum(status.readings for status in runner.statuses())

@@ -50,6 +50,7 @@ class SqliteOutbox:
         self._note = note
         self._clock = clock
         self._turn = threading.Lock()
+        self._counting = threading.Lock()  # of what is in memory; held for a moment only
         self._closed = False
         self._broken = False
         self._damage: Exception | None = None
@@ -77,6 +78,7 @@ class SqliteOutbox:
                 self._reserve.let_go()
                 self._open()
             self._begun_anew = False
+            self._sums = self._sums_now()
             self._reserve.take()
         except BaseException:
             self._lock.release()
@@ -103,7 +105,8 @@ class SqliteOutbox:
         with self._writing(more=True) as connection:
             if offset < self._offset or (offset == self._offset and (tally.read or state == self._state)):
                 return  # it was done, though whoever did it may have been told that the commit failed
-            uncounted = dict(self._uncounted)
+            with self._counting:
+                uncounted = dict(self._uncounted)
             line = of_tally(self._ledger.line, tally, offset).plus(uncounted)
             last = self._insert(connection, packed)
             connection.execute("UPDATE thinning SET offset = ?, state = ?, last_number = ?", (offset, state, last))
@@ -112,8 +115,10 @@ class SqliteOutbox:
             self._ledger.kept(turned)
             self._took(packed, last)
             self._offset, self._state = offset, state
-            for name, count in uncounted.items():
-                self._uncounted[name] -= count
+            with self._counting:
+                for name, count in uncounted.items():
+                    self._uncounted[name] -= count
+                self._sums = self._sums_now()
         self._shrink()
 
     def add(self, packed: Sequence[Packed]) -> None:
@@ -186,11 +191,10 @@ class SqliteOutbox:
             return [int(n) for n in self._index.normal(after, most)]
 
     def waiting(self, up_to: int | None = None) -> Waiting:
-        with self._turn:
-            return self._index.waiting(up_to)
+        return self._index.waiting(up_to)
 
     def count(self, *, rejected: int = 0, duplicate: int = 0) -> None:
-        with self._turn:
+        with self._counting:
             self._uncounted["rejected"] += rejected
             self._uncounted["duplicate"] += duplicate
 
@@ -201,8 +205,9 @@ class SqliteOutbox:
             self._commit(connection, self._ledger.line.plus(counts, {reason: readings}))
 
     def sums(self) -> LedgerSums:
-        with self._turn:
-            sums = self._ledger.sums(self._index.waiting(None).readings)
+        """As of the last transaction: who asks never waits for a disk."""
+        with self._counting:
+            sums = self._sums
             return replace(
                 sums,
                 rejected=sums.rejected + self._uncounted["rejected"],
@@ -298,9 +303,14 @@ class SqliteOutbox:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                with self._counting:
+                    self._sums = self._sums_now()
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def _sums_now(self) -> LedgerSums:
+        return self._ledger.sums(self._index.total)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -324,6 +334,8 @@ class SqliteOutbox:
         if self._broken:
             self._connection.close()
             self._open()
+            with self._counting:
+                self._sums = self._sums_now()
             self._broken = False
             if self._begun_anew:
                 self._begun_anew = False

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -160,7 +160,7 @@ class Uplink:
             self._live_from = last
             self._waiting_since = None
             return False
-        parcels = self._without_set_aside(self._outbox.pending(self._live_from, last, _LIVE_BYTES))
+        parcels = await self._pending(self._live_from, last, _LIVE_BYTES)
         if not parcels:
             self._waiting_since = None
             return False
@@ -173,7 +173,7 @@ class Uplink:
     async def _backlog(self) -> bool:
         if self._state is not SiteState.CONNECTED:
             return False
-        parcels = self._without_set_aside(self._outbox.pending(0, self._live_from, _BACKLOG_BYTES))
+        parcels = await self._pending(0, self._live_from, _BACKLOG_BYTES)
         if not parcels:
             return False
         turn = asyncio.Semaphore(_BACKLOG_AT_ONCE)
@@ -188,7 +188,11 @@ class Uplink:
                 raise result
         return True
 
-    def _without_set_aside(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+    async def _pending(self, after: int, up_to: int, most_bytes: int) -> list[Parcel]:
+        """Those that are not set aside. The disk is asked only where something waits, and not by the event loop."""
+        if after >= up_to or not self._outbox.waiting(up_to).parcels:
+            return []
+        parcels = await asyncio.to_thread(self._outbox.pending, after, up_to, most_bytes)
         now = time.monotonic()
         return [p for p in parcels if self._set_aside.get(p.number, 0.0) <= now]
 

@@ -63,8 +63,8 @@ class _Telling:
         while True:
             if self._link.lost:
                 raise self._link.lost
+            await self._tell_events()  # first: somebody may have to run
             await self._tell_state()
-            await self._tell_events()
             seen = await self._changed(seen)
 
     async def close(self) -> None:
