@@ -6,7 +6,7 @@ Footprint: `pip install forewarn[gateway]` into an environment of its own (bytes
 setuptools), importing what the command runs, and the resident memory of `forewarn gateway` with 1,000 signals after it
 has judged and thinned for a while; the process is that environment's where it was made, so without pyarrow.
 
-Latency: a device publishes 10,000 values/s over MQTT (100 messages a second of 100 values, QoS 1, its own time); five
+Latency: a device publishes 10,000 values/s over MQTT (100 messages a second of 100 values, QoS 1, its own time); two
 values a second are beyond their limit. From the source time of that value to the alarm's event in the hands of an MQTT
 listener: through broker, connector, fsync, default detectors, judge, output and broker again.
 """
@@ -77,7 +77,7 @@ def running(python: Path, file: Path) -> Iterator[psutil.Process]:
 
 
 def device(port: int, seconds: float, sent: "Queue[dict[str, int]]") -> None:
-    """Publishes every signal ten times a second, an asset a message; five values a second are beyond their limit.
+    """Publishes every signal ten times a second, an asset a message; two values a second are beyond their limit.
     In a process of its own, so that it does not keep the listener from hearing."""
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id="device")
     client.connect("127.0.0.1", port)
@@ -89,8 +89,8 @@ def device(port: int, seconds: float, sent: "Queue[dict[str, int]]") -> None:
     while time.monotonic() - began < seconds:
         for asset in range(ASSETS):
             values = np.round(50 + rng.normal(0, 0.5, PER_ASSET), 2).tolist()
-            if ticks % 2 and asset == ticks // 2 % ASSETS:
-                signal = ticks // (2 * ASSETS) % PER_ASSET
+            if ticks % 5 == 0 and asset == ticks // 5 % ASSETS:
+                signal = ticks // (5 * ASSETS) % PER_ASSET
                 values[signal] = 150.0
                 beyond.setdefault(f"a{asset}/s{signal}.high", time.time_ns())
             now_ms = time.time_ns() // 1_000_000

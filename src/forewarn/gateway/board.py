@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,13 +20,24 @@ from forewarn.domain.series import Series
 from forewarn.policies.row_order import last_of_each_signal
 
 _KEPT: Final = 1_000
+_STATUS_S: Final = 0.2
 _NEVER: Final = np.iinfo(np.int64).min
 
 
 class Board:
     """StatusBoard. `take` is called by the line's thread, all else by the event loop that `open` was called in."""
 
-    def __init__(self, plant: PlantView, alarms: AlarmStore, status: Callable[[], GatewayStatus]) -> None:
+    def __init__(
+        self,
+        plant: PlantView,
+        alarms: AlarmStore,
+        status: Callable[[], GatewayStatus],
+        site: Callable[[], SiteState] = lambda: SiteState.NONE,
+    ) -> None:
+        """status: costs about a millisecond with a thousand signals, so it is asked five times a second at the most,
+        and when something happened. site: how the uplink stands."""
+        self._site = site
+        self._told: tuple[float, int, GatewayStatus] | None = None
         self._plant = plant
         self._alarms = alarms
         self._status = status
@@ -45,7 +57,7 @@ class Board:
 
     @property
     def site_away(self) -> bool:
-        return self._status().uplink.state not in (SiteState.CONNECTED, SiteState.CATCHING_UP)
+        return self._site() not in (SiteState.CONNECTED, SiteState.CATCHING_UP)
 
     async def changed(self, after: int, timeout_s: float) -> int:
         try:
@@ -75,7 +87,10 @@ class Board:
             return Series(keys, self._time[keys], self._value[keys], self._quality[keys])
 
     def status(self) -> GatewayStatus:
-        return self._status()
+        told, number = self._told, self._number
+        if told is None or told[1] != number or time.monotonic() - told[0] > _STATUS_S:
+            told = self._told = (time.monotonic(), number, self._status())
+        return told[2]
 
     def take(self, carriage: Carriage) -> None:
         """What a carriage brought: latest readings, findings, alarm events."""

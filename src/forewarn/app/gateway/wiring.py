@@ -78,7 +78,7 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
         runner = source_runner(plant.sources, signals, stores, view, heartbeat)
         closing.callback(lambda: heartbeat.beat(now_us()))
         report = _report(settings, stores, view, alarms, runner)
-        board = Board(view, alarms, report)
+        board = Board(view, alarms, report, lambda: report.uplink().state)
         outputs = OutputRunner(settings.name, [planned_output(one) for one in settings.outputs], board)
 
         def all_conditions() -> Sequence[GatewayCondition]:

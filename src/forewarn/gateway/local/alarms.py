@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -27,8 +28,7 @@ class LocalAlarms:
 
     def __init__(self, memory: Memory, rules: Sequence[AlarmRule]) -> None:
         self._memory = memory
-        self._rules: dict[AlarmKey, AlarmRule] = {}
-        self._standing: dict[AlarmKey, AlarmStatus] = {}
+        self._alarms: dict[AlarmKey, Alarm] = {}
         self.take(rules)
 
     def take(self, rules: Sequence[AlarmRule]) -> None:
@@ -39,20 +39,21 @@ class LocalAlarms:
             gone = [(asset, rule) for asset, rule, _ in stored if (asset, rule) not in wanted]
             connection.executemany("DELETE FROM standing WHERE asset = ? AND rule = ?", gone)
         known = {(asset, rule): _status.decode(text) for asset, rule, text in stored}
-        # The standing of a rule first: whoever reads meanwhile finds one for every rule.
-        self._standing = {**self._standing, **{key: known.get(key, AlarmStatus()) for key in wanted}}
-        self._rules = wanted
+        # Made once: thousands of rules are asked for at every look at the board.
+        self._alarms = {
+            key: Alarm(f"{key[0]}/{key[1]}", rule, known.get(key, AlarmStatus())) for key, rule in wanted.items()
+        }
 
     def within(self, scope: Scope) -> "LocalAlarms":
         return self
 
     def rules(self) -> Sequence[Alarm]:
-        return [self._alarm(key) for key in self._rules]
+        return list(self._alarms.values())
 
     def get(self, key: AlarmKey) -> Alarm:
-        if key not in self._rules:
+        if key not in self._alarms:
             raise NotFound(f"there is no alarm {key[0]}/{key[1]}")
-        return self._alarm(key)
+        return self._alarms[key]
 
     def change_all(
         self, changes: Sequence[tuple[AlarmKey, Transition]], stage: str, offset: int
@@ -60,7 +61,7 @@ class LocalAlarms:
         with self._memory.write() as connection:
             if offset < read_offset(connection, stage):
                 return []
-            answers = self._apply([change for change in changes if change[0] in self._rules])
+            answers = self._apply([change for change in changes if change[0] in self._alarms])
             self._write(connection, answers)
             write_offset(connection, stage, offset)
         self._keep(answers)
@@ -101,23 +102,22 @@ class LocalAlarms:
             events = [_event.decode(text) for (text,) in connection.execute(query, (_MOST_MISSED,)).fetchall()]
         return [event for event in reversed(events) if event.at >= at]
 
-    def _alarm(self, key: AlarmKey) -> Alarm:
-        return Alarm(f"{key[0]}/{key[1]}", self._rules[key], self._standing[key])
-
     def _apply(self, changes: Sequence[tuple[AlarmKey, Transition]]) -> list[tuple[Alarm, Sequence[AlarmEvent]]]:
         """Several changes of one alarm build on each other."""
-        standing: dict[AlarmKey, AlarmStatus] = {}
+        now: dict[AlarmKey, Alarm] = {}
         answers = []
         for key, transition in changes:
-            rule = self._rules[key]
-            status, events = transition(rule, standing.get(key, self._standing[key]))
-            standing[key] = status
-            answers.append((Alarm(f"{key[0]}/{key[1]}", rule, status), events))
+            before = now.get(key, self._alarms[key])
+            status, events = transition(before.rule, before.status)
+            now[key] = replace(before, status=status)
+            answers.append((now[key], events))
         return answers
 
     def _keep(self, answers: Sequence[tuple[Alarm, Sequence[AlarmEvent]]]) -> None:
         for alarm, _ in answers:
-            self._standing[alarm.rule.asset_id, alarm.rule.rule_id] = alarm.status
+            key = (alarm.rule.asset_id, alarm.rule.rule_id)
+            if key in self._alarms:  # else the file was read again meanwhile
+                self._alarms[key] = replace(self._alarms[key], status=alarm.status)
 
     @staticmethod
     def _write(connection: sqlite3.Connection, answers: Sequence[tuple[Alarm, Sequence[AlarmEvent]]]) -> None:
