@@ -69,8 +69,31 @@ def fill(outbox: SqliteOutbox, hours: float, producer: Producer) -> int:
     return parcels
 
 
-async def catch_up(outbox: SqliteOutbox, site: SiteProcess, key: Path, backlog: int, producer: Producer) -> int:
-    """Prints; how many live parcels were added."""
+class Live:
+    """The present: a parcel every half second, and how long each waited for its acknowledgement."""
+
+    def __init__(self, outbox: SqliteOutbox, producer: Producer) -> None:
+        self._outbox, self._producer = outbox, producer
+        self.added = 0
+        self.waits: list[float] = []
+        self.stop = asyncio.Event()
+
+    async def run(self) -> None:
+        outbox, offset = self._outbox, self._outbox.offset
+        while not self.stop.is_set():
+            began = time.monotonic()
+            offset += 1
+            packed = self._producer.parcel(now_us())
+            await asyncio.to_thread(outbox.pack, [packed], Tally(packed.rows, packed.rows, 0, 0), b"", offset)
+            number, packed_at = outbox.last_number, time.monotonic()
+            self.added += 1
+            while await asyncio.to_thread(outbox.pending, number - 1, number, 1):
+                await asyncio.sleep(0.005)
+            self.waits.append(time.monotonic() - packed_at)
+            await asyncio.sleep(max(0.0, 0.5 - (time.monotonic() - began)))
+
+
+def uplink_of(outbox: SqliteOutbox, site: SiteProcess, key: Path) -> tuple[Uplink, SiteLink]:
     settings = UplinkSettings(site.url, key_file=key)
     signals = {i + 1: f"p1.s{i}" for i in range(SIGNALS)}
 
@@ -78,50 +101,39 @@ async def catch_up(outbox: SqliteOutbox, site: SiteProcess, key: Path, backlog: 
         buffer = BufferStatus(1, 1, 1, 1)
         return GatewayStatus(NAME, "1", now_us(), now_us(), GatewayRole.ALONE, uplink.status(), buffer, outbox.sums())
 
-    conditions = Conditions("site", now_us)
     link = SiteLink(settings, NAME, "1")
+    conditions = Conditions("site", now_us)
     uplink = Uplink(settings, link, outbox, lambda: signals, status, lambda request: None, conditions)
-    waits: list[float] = []
-    stop = asyncio.Event()
+    return uplink, link
 
-    async def live() -> int:
-        added = 0
-        offset = outbox.offset
-        while not stop.is_set():
-            began = time.monotonic()
-            offset += 1
-            packed = producer.parcel(now_us())
-            await asyncio.to_thread(outbox.pack, [packed], Tally(packed.rows, packed.rows, 0, 0), b"", offset)
-            number, packed_at = outbox.last_number, time.monotonic()
-            added += 1
-            while await asyncio.to_thread(outbox.pending, number - 1, number, 1):
-                await asyncio.sleep(0.005)
-            waits.append(time.monotonic() - packed_at)
-            await asyncio.sleep(max(0.0, 0.5 - (time.monotonic() - began)))
-        return added
 
+async def catch_up(outbox: SqliteOutbox, site: SiteProcess, key: Path, backlog: int, producer: Producer) -> int:
+    """Prints; how many live parcels were added."""
+    uplink, link = uplink_of(outbox, site, key)
+    live = Live(outbox, producer)
     process = psutil.Process()
     before, began = process.cpu_times(), time.monotonic()
     running = asyncio.create_task(uplink.run())
     while uplink.status().last_acknowledged_at is None:
         await asyncio.sleep(0.01)
-    living = asyncio.create_task(live())
-    while outbox.pending(0, backlog, 1):
+    living = asyncio.create_task(live.run())
+    while await asyncio.to_thread(outbox.pending, 0, backlog, 1):
         await asyncio.sleep(0.05)
     elapsed = time.monotonic() - began
     spent = sum(process.cpu_times()[:2]) - sum(before[:2])
-    stop.set()
-    added = await living
+    live.stop.set()
+    await living
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     readings = backlog * PER_PARCEL
-    print(f"backlog: {readings:,} readings in {backlog:,} parcels, {link.sent_bytes / (readings):.2f} B a reading")
     pace = readings / elapsed
+    print(f"backlog: {readings:,} readings in {backlog:,} parcels, {link.sent_bytes / readings:.2f} B a reading")
     print(f"caught up in {elapsed:.1f} s: {pace:,.0f} readings/s, {pace / 1000:.0f} x real time")
-    p50, p99 = np.percentile(waits, [50, 99]) * 1e3
-    print(f"live parcels meanwhile: p50 {p50:.0f} ms, p99 {p99:.0f} ms, most {max(waits) * 1e3:.0f} ms of {len(waits)}")
+    p50, p99 = np.percentile(live.waits, [50, 99]) * 1e3
+    most = max(live.waits) * 1e3
+    print(f"live parcels meanwhile: p50 {p50:.0f} ms, p99 {p99:.0f} ms, most {most:.0f} ms of {len(live.waits)}")
     print(f"gateway's side: {spent / elapsed * 100:.0f} % of a core (both processes on this machine)")
-    return added
+    return live.added
 
 
 def counted(directory: Path) -> int:

@@ -21,6 +21,7 @@ from forewarn.api.parts import ApiParts
 from forewarn.app.access import open_access
 from forewarn.app.front_door import front_door
 from forewarn.app.heartbeat import BEAT_US, Heartbeat
+from forewarn.app.newest import newest_good
 from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.plugins import connectors, load
 from forewarn.app.settings import MIB, Settings
@@ -126,7 +127,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
         line = _line(detectors, catalog, plant, log, historian, feed, edge)
         line.start()
         closing.callback(line.stop)
-        runner = _runner(catalog, plant, door, log, _absence(heartbeat.last(), historian.latest(known), plant))
+        runner = _runner(catalog, plant, door, log, historian, heartbeat.last())
         parts = ApiParts(
             door=door,
             log=log,
@@ -162,10 +163,22 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
 
 
 def _runner(
-    catalog: Catalog, plant: CatalogPlantView, door: IntakeDoor, log: BatchLog, absence: Absence | None
+    catalog: Catalog,
+    plant: CatalogPlantView,
+    door: IntakeDoor,
+    log: BatchLog,
+    historian: Historian,
+    last_beat: int | None,
 ) -> SourceRunner:
+    latest = historian.latest(np.flatnonzero(plant.table.known).astype(np.int32))
     return SourceRunner(
-        catalog.plant.sources(), _signals(plant), connectors(), door, log.last_sequence, absence=absence
+        catalog.plant.sources(),
+        _signals(plant),
+        connectors(),
+        door,
+        log.last_sequence,
+        absence=_absence(last_beat, latest, plant),
+        newest=newest_good(historian, latest),
     )
 
 

@@ -1,6 +1,6 @@
 """From the gateway's sources to its raw log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from forewarn.app.gateway.file_plant import FilePlantView
 from forewarn.app.gateway.stores import Stores
 from forewarn.app.heartbeat import BEAT_US, Heartbeat
+from forewarn.app.newest import newest_good
 from forewarn.app.plugins import load
 from forewarn.contracts.batch_log import Appended
 from forewarn.contracts.connector import Connector
@@ -20,15 +21,12 @@ from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
 from forewarn.domain.status import is_bad
 from forewarn.domain.verdicts import Verdict
-from forewarn.gateway.ring import SpoolRing
 from forewarn.gateway.runner import SourceRunner
 from forewarn.gateway.sink import Absence
-from forewarn.kit.clock import HOUR, SECOND, now_us
+from forewarn.kit.clock import SECOND, now_us
 from forewarn.pipeline.door import IntakeDoor
 
 _LEAST_ABSENCE_US: Final = 3 * SECOND
-_MARKS: Final = 20
-_NEVER: Final = np.iinfo(np.int64).min
 
 
 def connectors_of(sources: Sequence[SourceConfig]) -> dict[str, Connector]:
@@ -54,7 +52,7 @@ def source_runner(
         CountingDoor(door, stores.outbox),
         stores.log.last_sequence,
         absence=_absence(heartbeat.last(), latest, signals),
-        newest=_newest_good(stores.ring, latest),
+        newest=newest_good(stores.ring, latest),
     )
 
 
@@ -75,26 +73,6 @@ class CountingDoor:
     def _count(self, done: "Future[Appended]", rejected: int, duplicate: int) -> None:
         if done.exception() is None and not done.result().repeated:
             self._outbox.count(rejected=rejected, duplicate=duplicate)
-
-
-def _newest_good(ring: SpoolRing, latest: Series) -> Callable[[NDArray[np.int32]], NDArray[np.int64]]:
-    """Source time of the newest good reading an earlier process stored: what a device kept since then may be asked
-    for. The newest of all is often the mark of a gap."""
-    keys, times = latest.signal, latest.time.copy()
-    marked = is_bad(latest.quality)
-    if marked.any():
-        before = ring.raw(keys[marked], int(times[marked].min()) - HOUR, now_us() + HOUR, _MARKS)
-        good = ~is_bad(before.quality)
-        known = dict(zip(before.signal[good].tolist(), before.time[good].tolist(), strict=True))  # the last one stays
-        times[marked] = [known.get(int(key), _NEVER) for key in keys[marked]]
-
-    def newest(signal: NDArray[np.int32]) -> NDArray[np.int64]:
-        if not len(keys):
-            return np.full(len(signal), _NEVER, np.int64)
-        row = np.minimum(np.searchsorted(keys, signal), len(keys) - 1)
-        return np.where(keys[row] == signal, times[row], _NEVER)
-
-    return newest
 
 
 def _absence(last_beat: int | None, latest: Series, signals: Sequence[Signal]) -> Absence | None:
