@@ -1,6 +1,6 @@
 """A gateway's process: what it takes to be there, and how soon a value becomes an alarm.
 
-Run: `python -m benchmarks.gateway [--quick] [--no-install]`.
+Run: `python -m benchmarks.gateway [--quick] [--python=INTERPRETER]` (of an environment that has a gateway already).
 
 Footprint: `pip install forewarn[gateway]` into an environment of its own (bytes of site-packages without pip and
 setuptools), importing what the command runs, and the resident memory of `forewarn gateway` with 1,000 signals after it
@@ -164,8 +164,8 @@ def installed(folder: Path) -> Path:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        python = Path(sys.executable) if "--no-install" in sys.argv else installed(Path(temporary) / "venv")
-        latency(python)
+        given = [word.removeprefix("--python=") for word in sys.argv if word.startswith("--python=")]
+        latency(Path(given[0]) if given else installed(Path(temporary) / "venv"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What passed lately, in memory: the raw readings before a finding, those that were sent already left out."""
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from forewarn.policies.series_rows import nothing
 _MOST_ROWS: Final = 400_000
 _CATCH_UP_US: Final = 300_000_000
 _FAR: Final = 2**62
-_PAIR: Final = np.dtype([("signal", "<i8"), ("time", "<i8")])
+_LONGEST_US: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class _Passed:
     first: int
     last: int
     rows: ReadingBatch
-    sent: NDArray[np.void]
+    sent: Series
 
 
 class Recent:
@@ -42,29 +42,30 @@ class Recent:
         if not len(rows) and not len(kept):
             return
         first, last = (int(rows.time.min()), int(rows.time.max())) if len(rows) else (_FAR, -_FAR)
-        self._passed.append(_Passed(now_us, first, last, rows, pairs(kept.signal, kept.time)))
+        self._passed.append(_Passed(now_us, first, last, rows, kept))
         self._rows += len(rows)
         while len(self._passed) > 1 and (self._rows > _MOST_ROWS or self._passed[0].at < now_us - self._us):
             self._rows -= len(self._passed.popleft().rows)
 
     def unsent(self, keys: NDArray[np.int32], start: int, end: int) -> Series:
-        """Rows of `keys` with start <= time <= end that were not sent, ordered by (signal, time). They count as sent
-        from now on."""
+        """Rows of `keys` with start <= time <= end (an hour at most) that were not sent, ordered by (signal, time).
+        They count as sent from now on."""
+        end = min(end, start + _LONGEST_US)
         near = [p.rows for p in self._passed if p.last >= start and p.first <= end]
         if not near:
             return nothing()
         every = ReadingBatch.concatenate(near)
         found = every.take(np.flatnonzero(_among(every.signal, keys) & (every.time >= start) & (every.time <= end)))
-        name = pairs(found.signal, found.time)
-        sent = np.concatenate([p.sent for p in self._passed])
-        sent = sent[(sent["time"] >= start) & _among(sent["signal"], keys)]  # pairs are slow to compare
-        new = np.flatnonzero(~np.isin(name, sent))
+        signal = np.concatenate([p.sent.signal for p in self._passed])
+        time = np.concatenate([p.sent.time for p in self._passed])
+        sent = np.flatnonzero(_among(signal, keys) & (time >= start) & (time <= end))
+        name = _names(found.signal, found.time, start)
+        new = np.flatnonzero(~np.isin(name, _names(signal[sent], time[sent], start)))
         _, back = np.unique(name[new][::-1], return_index=True)  # of equal ones the last that came
         rows = new[len(new) - 1 - back]
         told = Series(found.signal[rows], found.time[rows], found.value[rows], found.quality[rows])
         if len(told):
-            last = self._passed[-1]
-            self._passed[-1] = replace(last, sent=np.concatenate((last.sent, name[rows])))
+            self._passed.append(_Passed(self._passed[-1].at, _FAR, -_FAR, _no_rows(), told))
         return told
 
     @property
@@ -84,8 +85,11 @@ def _among(signal: NDArray[np.integer[Any]], keys: NDArray[np.int32]) -> NDArray
     return among
 
 
-def pairs(signal: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.void]:
-    """(signal, time) as one comparable column."""
-    made = np.empty(len(signal), _PAIR)
-    made["signal"], made["time"] = signal, time
-    return made
+def _names(signal: NDArray[np.int32], time: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    """(signal, time) as one number, for times less than 2**32 us after `start`: many times cheaper to compare than a
+    pair."""
+    return (signal.astype(np.int64) << 32) | (time - start)
+
+
+def _no_rows() -> ReadingBatch:
+    return ReadingBatch(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint32), "", 0)

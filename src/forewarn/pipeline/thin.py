@@ -164,12 +164,13 @@ class ThinStage:
         self._load.findings += carriage.findings
         self._load.events += carriage.alarm_events
         newest = {event.asset_id: self._newest(event, carriage.readings) for event in carriage.alarm_events}
+        before = dict(self._windows.windows)
         grown = self._windows.follow(carriage.findings, carriage.alarm_events, newest)
         self._spread()
         for asset_id, window in grown.items():
             keys = self._keys_of(asset_id)
-            if len(keys):
-                self._send_context(keys, window)
+            for part in window.beyond(before.get(asset_id)) if len(keys) else ():
+                self._send_context(keys, part)
 
     def _newest(self, event: AlarmEvent, coming: ReadingBatch) -> int:
         keys = self._keys_of(event.asset_id)
@@ -182,6 +183,10 @@ class ThinStage:
         self._recent.put(_no_rows(), released, self._clock())
         newest = int(self._thinning.newest(keys).max())
         start = max(window.start, newest - _LOOK_BACK_US)
+        if start > newest:
+            self._load.urgent.append(released)
+            self._load.kept += len(released)
+            return
         since = self._recent.since
         before = self._recent.unsent(keys, start, window.end)
         in_hand = self._thinning.told_besides(before.signal, before.time)

@@ -25,6 +25,13 @@ class Window:
             return other
         return Window(min(self.start, other.start), max(self.end, other.end))
 
+    def beyond(self, before: "Window | None") -> "list[Window]":
+        """What it holds that `before` did not: of that, every reading was told as it came."""
+        if before is None or before.end < self.start or before.start > self.end:
+            return [self]
+        parts = [Window(self.start, before.start - 1), Window(before.end + 1, self.end)]
+        return [part for part in parts if part.start <= part.end]
+
 
 @dataclass(slots=True)
 class OpenFinding:
