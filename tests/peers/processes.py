@@ -1,5 +1,6 @@
 """Servers of other makers in processes of their own: started, killed, frozen and started again on the same port."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -95,13 +97,20 @@ def node_peer(script: str, *arguments: str, port: int) -> Peer:
     node, npm = find_program("node"), find_program("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed (Debian: apt install nodejs npm)")
-    if not all((HERE / "node_modules" / name).is_dir() for name in _node_packages()):
-        done = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True
-        )
-        if done.returncode:
-            pytest.fail(f"`npm ci` in {HERE} failed; the peers' packages are not installed:\n{done.stderr}")
+    _install_packages(npm)
     return Peer([node, str(HERE / script), str(port), *arguments], port, ready="READY")
+
+
+def _install_packages(npm: str) -> None:
+    """Once, though several test processes may come to it at the same time."""
+    with (Path(tempfile.gettempdir()) / "forewarn-peers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not all((HERE / "node_modules" / name).is_dir() for name in _node_packages()):
+            done = subprocess.run(
+                [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True
+            )
+            if done.returncode:
+                pytest.fail(f"`npm ci` in {HERE} failed; the peers' packages are not installed:\n{done.stderr}")
 
 
 def _node_packages() -> list[str]:

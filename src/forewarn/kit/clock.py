@@ -43,6 +43,9 @@ def to_rfc3339(us: int) -> str:
 
 def from_rfc3339(text: str) -> int:
     """Microseconds UTC. A text without offset is read as UTC. Raises ValueError."""
+    if text[4:5] != "-":
+        # Python reads ISO 8601's basic form too, and takes milliseconds in quotes for a date of the year 1159.
+        raise ValueError(f"{text!r:.60} is not like 2026-01-31T08:00:00Z")
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
