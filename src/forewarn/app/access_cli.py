@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forewarn.app.settings_reading import read_settings
+from forewarn.app.late_settings import read_settings
 from forewarn.app.terminal import console, told
 
 Directory = Annotated[

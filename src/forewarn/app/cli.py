@@ -11,7 +11,7 @@ from rich.text import Text
 from forewarn import __version__
 from forewarn.app.access_cli import machines_app, people_app
 from forewarn.app.gateway.cli import gateway_app
-from forewarn.app.settings_reading import read_settings
+from forewarn.app.late_settings import read_settings
 from forewarn.app.terminal import console, errors, progress_bar, say, told
 
 app = typer.Typer(

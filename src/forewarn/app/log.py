@@ -2,13 +2,22 @@
 
 import logging
 import sys
+from typing import Protocol
 
 import structlog
 
-from forewarn.app.settings import Settings
+
+class LogSettings(Protocol):
+    """log_level: a name that `logging` knows. log_format: console or json."""
+
+    @property
+    def log_level(self) -> str: ...
+
+    @property
+    def log_format(self) -> str: ...
 
 
-def set_up_logging(settings: Settings) -> None:
+def set_up_logging(settings: LogSettings) -> None:
     """Route structlog and the standard library's loggers to standard error in the chosen form."""
     level = getattr(logging, settings.log_level.upper())
     shared: list[structlog.typing.Processor] = [

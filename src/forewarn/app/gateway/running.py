@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import importlib
+import os
 import signal
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,12 +15,13 @@ import structlog
 from forewarn.app.gateway.reading import read_gateway_file
 from forewarn.app.gateway.wiring import Gateway, open_gateway
 from forewarn.app.log import set_up_logging
-from forewarn.app.settings_reading import read_settings
 from forewarn.domain.conditions import ConditionCode
-from forewarn.domain.errors import ForewarnError
+from forewarn.domain.errors import ConfigurationError, ForewarnError
 from forewarn.kit.clock import SECOND, now_us
 
 _log = structlog.get_logger(__name__)
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_FORMATS: Final = ("console", "json")
 _LEAST_FREE: Final = 64 << 20
 _RING_S: Final = 10
 
@@ -26,9 +29,25 @@ _RING_S: Final = 10
 def run_gateway(file: Path) -> None:
     """Until SIGINT or SIGTERM; SIGHUP reads the file again."""
     settings, plant = read_gateway_file(file)
-    set_up_logging(read_settings())
+    set_up_logging(_log_settings())
     with open_gateway(settings, plant) as gateway, contextlib.suppress(KeyboardInterrupt):
         _run(_serve(gateway, file))
+
+
+@dataclass(frozen=True, slots=True)
+class _LogSettings:
+    log_level: str
+    log_format: str
+
+
+def _log_settings() -> _LogSettings:
+    """As a site reads them from its environment. Raises ConfigurationError."""
+    level = os.environ.get("FOREWARN_LOG_LEVEL", "info").lower()
+    form = os.environ.get("FOREWARN_LOG_FORMAT", "console").lower()
+    for name, value, known in (("LEVEL", level, _LEVELS), ("FORMAT", form, _FORMATS)):
+        if value not in known:
+            raise ConfigurationError(f"FOREWARN_LOG_{name} is {value!r}; it may be {', '.join(known)}")
+    return _LogSettings(level, form)
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

@@ -21,7 +21,7 @@ from forewarn.policies.gateway_settings import GatewaySettings
 MIB: Final = 1 << 20
 RAW: Final = "raw"
 OUTBOX: Final = "outbox"
-_RING_BYTES: Final = 16 * MIB
+_RING_BYTES: Final = 8 * MIB
 
 
 @dataclass(frozen=True, slots=True)
