@@ -118,7 +118,12 @@ def status_of(uplink_status) -> GatewayStatus:
 
 @contextlib.asynccontextmanager
 async def sending(
-    directory: Path, site: OneSite, answer=lambda request: None, key_file: Path | None = None, timeout_s: float = 1.0
+    directory: Path,
+    site: OneSite,
+    answer=lambda request: None,
+    key_file: Path | None = None,
+    timeout_s: float = 1.0,
+    signals=lambda: SIGNALS,
 ) -> AsyncIterator[Sender]:
     outbox = SqliteOutbox(directory)
     conditions = Conditions("site", now_us)
@@ -133,7 +138,7 @@ async def sending(
             settings,
             SiteLink(settings, NAME, "1"),
             outbox,
-            lambda: SIGNALS,
+            signals,
             lambda: status_of(uplink.status),
             answer,
             conditions,
@@ -210,6 +215,22 @@ async def test_a_signal_the_site_does_not_know_is_told_by_name_and_counted(tmp_p
         assert (sums.refused, sums.acknowledged) == (4, 0)
         assert sums.adds_up
         assert any("p9.unknown" in c.text for c in sender.conditions.now())
+
+
+async def test_a_signal_that_is_added_while_it_runs_is_told_to_the_site_before_its_readings(
+    tmp_path: Path, site: OneSite
+) -> None:
+    known: dict[int, str] = {1: "p1.flow"}
+    before = site.count("p1.level")
+    async with sending(tmp_path / "o", site, signals=lambda: known) as sender:
+        sender.pack(5)
+        await sender.until_delivered()
+        known = {1: "p1.flow", 2: "p1.level"}  # the gateway's file was read again
+        sender.pack(5, key=2)
+        await sender.until_delivered(5)
+        assert sender.codes == set()
+        assert sender.outbox.sums().acknowledged == 10
+    assert site.count("p1.level") - before == 5
 
 
 async def test_a_wrong_key_is_named_and_nothing_is_lost(tmp_path: Path, site: OneSite) -> None:

@@ -1,5 +1,6 @@
 """After a drill, with both processes stopped: every reading the gateway took, against every reading the site has."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ def _taken(directory: Path) -> Series:
     return Series(all_of_it.signal, all_of_it.time, all_of_it.value, all_of_it.quality)
 
 
-def _at_site(directory: Path, id_of: dict[int, str]) -> Series:
+def _at_site(directory: Path, id_of: Mapping[int, str]) -> Series:
     """Under the gateway's keys."""
     with open_site_catalog(read_settings(directory=directory)) as catalog:
         site_key = {signal.id: signal.key for signal in catalog.plant.signals()}

@@ -3,7 +3,7 @@
 A text file, one `key<tab>id` a line, only ever added to: whatever else breaks, it can be read and mended by hand."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,10 +22,11 @@ class SignalKeys:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
         self._key_of = self._read()
+        self._id_of = _turned(self._key_of)
 
-    def id_of(self) -> dict[int, str]:
-        """Every key that was ever given."""
-        return {key: name for name, key in self._key_of.items()}
+    def id_of(self) -> Mapping[int, str]:
+        """Every key that was ever given; the same object until one is added."""
+        return self._id_of
 
     def take(self, plant: Plant) -> tuple[Signal, ...]:
         """The plant's signals with their keys; new ones get the next."""
@@ -35,6 +36,7 @@ class SignalKeys:
         if added:
             self._append("".join(f"{key}\t{name}\n" for name, key in added.items()))
             self._key_of |= added
+            self._id_of = _turned(self._key_of)
         return tuple(replace(signal, key=self._key_of[signal.id]) for signal in plant.signals)
 
     def _append(self, lines: str) -> None:
@@ -77,6 +79,10 @@ class SignalKeys:
             "the file from a backup",
             condition=ConditionCode.BUFFER_DAMAGED,
         )
+
+
+def _turned(key_of: Mapping[str, int]) -> Mapping[int, str]:
+    return {key: name for name, key in key_of.items()}
 
 
 def rules_with_keys(rules: Sequence[AlarmRule], signals: Sequence[Signal]) -> list[AlarmRule]:

@@ -42,7 +42,8 @@ class RawRequest:
 
 
 class Uplink:
-    """Runs in one event loop. signals: every key ever given with its id. status: what a heartbeat tells.
+    """Runs in one event loop. signals: every key ever given with its id, the same object until one is added. status:
+    what a heartbeat tells.
 
     answer_request: puts what the raw ring holds into the outbox; called in a thread. may_send: False while a standby
     partner is the one that sends. judge_clock: told the site's clock less ours, microseconds; True when it set ours."""
@@ -77,6 +78,7 @@ class Uplink:
         self._acknowledged_at: int | None = None
         self._newest = 0
         self._unknown = ""
+        self._named: Mapping[int, str] | None = None
         self._live_from = outbox.last_number
         self._waiting_since: tuple[int, float] | None = None
         self._set_aside: dict[int, float] = {}
@@ -215,6 +217,9 @@ class Uplink:
             self._conditions.enter(ConditionCode.READINGS_REJECTED, text, count=delivery.rejected)
 
     async def _with_table(self, parcel: Parcel) -> Any:
+        if self._signals() is not self._named:
+            # Signals were added while we run: the table that the site has does not name them.
+            await self._send_table()
         try:
             return await self._link.send_parcel(parcel)
         except TableUnknown:
@@ -222,8 +227,10 @@ class Uplink:
             return await self._link.send_parcel(parcel)
 
     async def _send_table(self) -> None:
-        self._unknown = ""
-        if unknown := await self._link.send_table(self._signals()):
+        signals, self._unknown = self._signals(), ""
+        unknown = await self._link.send_table(signals)
+        self._named = signals
+        if unknown:
             named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
             self._unknown = f"The site's plant has no {named}: apply this gateway's file there (forewarn apply)"
             self._conditions.enter(ConditionCode.READINGS_REJECTED, self._unknown)
