@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,7 @@ async def sending(
     key_file: Path | None = None,
     timeout_s: float = 1.0,
     signals=lambda: SIGNALS,
+    status=lambda told: told,
 ) -> AsyncIterator[Sender]:
     outbox = SqliteOutbox(directory)
     conditions = Conditions("site", now_us)
@@ -139,7 +141,7 @@ async def sending(
             SiteLink(settings, NAME, "1"),
             outbox,
             signals,
-            lambda: status_of(uplink.status),
+            lambda: status(status_of(uplink.status)),
             answer,
             conditions,
             backoff=Backoff(0.05, 0.5),
@@ -231,6 +233,18 @@ async def test_a_signal_that_is_added_while_it_runs_is_told_to_the_site_before_i
         assert sender.codes == set()
         assert sender.outbox.sums().acknowledged == 10
     assert site.count("p1.level") - before == 5
+
+
+async def test_a_heartbeat_that_the_site_cannot_read_holds_up_no_reading(tmp_path: Path, site: OneSite) -> None:
+    def unreadable(told: GatewayStatus) -> GatewayStatus:
+        return replace(told, name="somebody else")
+
+    async with sending(tmp_path / "o", site, status=unreadable) as sender:
+        sender.pack(5)
+        await sender.until_delivered(5)
+        await until(lambda: ConditionCode.SITE_REFUSES in sender.codes, 5)
+        assert sender.uplink.status().state is not SiteState.AWAY
+        assert any("heartbeat" in c.text for c in sender.conditions.now())
 
 
 async def test_a_wrong_key_is_named_and_nothing_is_lost(tmp_path: Path, site: OneSite) -> None:

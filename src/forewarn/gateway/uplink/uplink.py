@@ -268,7 +268,12 @@ class Uplink:
         done = list(self._done)
         body = msgspec.json.encode({"status": self._status(), "done": done})
         sent_at = now_us()
-        answer = await self._link.heartbeat(body)
+        try:
+            answer = await self._link.heartbeat(body)
+        except ParcelRefused as error:
+            # The site is there and knows us; what it cannot read of our state must not hold up the readings.
+            self._conditions.enter(ConditionCode.SITE_REFUSES, f"heartbeat: {error}")
+            answer, done = {}, []
         site_at = answer.get("time")
         if isinstance(site_at, int):
             heard_at = now_us()
