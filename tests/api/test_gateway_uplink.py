@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from forewarn.api.gateway_parcels import decode_minutes, decode_readings
 from forewarn.api.gateway_tables import table_name
 from forewarn.contracts.anomaly_store import AnomalyQuery
+from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.errors import ForewarnError
 from forewarn.domain.gateways import GatewayRole
 from forewarn.domain.series import Aggregates
@@ -289,6 +290,15 @@ def test_a_heartbeat_that_cannot_be_read(gateway: Gateway, body: bytes) -> None:
 def test_a_heartbeat_of_another_name_is_refused(gateway: Gateway) -> None:
     refused = gateway.beat(name="somebody else")
     assert (refused.status_code, refused.json()["field"]) == (400, "name")
+
+
+def test_what_a_device_said_is_kept_without_what_a_database_refuses(site: Site, gateway: Gateway) -> None:
+    """PostgreSQL keeps no NUL in a text, and no key of 6,000 bytes."""
+    told = GatewayCondition(ConditionCode.NONSENSE, "plc\0" + "y" * 6_000, 1, 2, "it said \0 " + "x" * 100_000)
+    assert gateway.beat("r\0", conditions=(told,), version="1\0").status_code == 200
+    (kept,) = site.parts.gateways.conditions(gateway.name, 10)
+    assert kept.condition.subject == "plc" + "y" * 196
+    assert kept.condition.text == "it said  " + "x" * 1_990
 
 
 def claim(gateway: Gateway, group: str, covered_until: int = 0, seconds: float = 60) -> httpx.Response:

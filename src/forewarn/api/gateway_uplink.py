@@ -1,8 +1,7 @@
 """What edge gateways send (docs/formats/uplink.md): signal table, parcels, heartbeat, lease. Machines only."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import anyio.to_thread
 import msgspec
@@ -17,6 +16,7 @@ from forewarn.api.edge_findings import keep_found, told_findings
 from forewarn.api.gateway_desk import GatewayDesk, desk_of
 from forewarn.api.gateway_minutes import admit_minutes
 from forewarn.api.gateway_parcels import decode_minutes, decode_readings, inflate
+from forewarn.api.gateway_status import decoded, status_of
 from forewarn.api.gateway_tables import ids_of, table_name
 from forewarn.api.guard import principal_of
 from forewarn.api.parts import ApiParts, parts_of
@@ -34,11 +34,9 @@ from forewarn.kit.clock import SECOND
 
 router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"], responses=ERROR_RESPONSES, route_class=IngestRoute)
 _LONGEST_NUMBER: Final = 19
-_MOST_CONDITIONS: Final = 2_000
 _LATEST: Final = 253_402_300_800_000_000
 _AHEAD_US: Final = 300 * SECOND
 _LARGE: Final = 1 << 16
-_T = TypeVar("_T")
 
 
 class UnknownSignals(BaseModel):
@@ -127,7 +125,7 @@ _CLAIM: Final = {
 async def put_signals(request: Request) -> Response:
     gateway = request.path_params["gateway"]
     parts, desk = _speaker(request, gateway), desk_of(request)
-    given = _decoded(await read_body(request, parts.max_body_bytes), _SignalTable)
+    given = decoded(await read_body(request, parts.max_body_bytes), _SignalTable)
     ids = ids_of(given.signals)
     if given.table != table_name(ids):
         raise InvalidInput(
@@ -254,7 +252,7 @@ async def _take_findings(parts: ApiParts, body: bytes) -> Response:
 async def beat(request: Request) -> Response:
     gateway = request.path_params["gateway"]
     parts, desk = _speaker(request, gateway), desk_of(request)
-    status, done = _status(await read_body(request, parts.max_body_bytes), gateway)
+    status, done = status_of(await read_body(request, parts.max_body_bytes), gateway)
     await desk.load(gateway, parts.gateways)
     asked = await anyio.to_thread.run_sync(parts.gateways.beat, status, done)
     await _vouch(parts, desk, status)
@@ -284,7 +282,7 @@ async def _vouch(parts: ApiParts, desk: GatewayDesk, status: GatewayStatus) -> N
 async def claim_lease(request: Request) -> Response:
     gateway = request.path_params["gateway"]
     parts = _speaker(request, gateway)
-    claim = _decoded(await read_body(request, parts.max_body_bytes), _Claim)
+    claim = decoded(await read_body(request, parts.max_body_bytes), _Claim)
     # A clock far ahead must not make the partner leave out what nobody has told yet.
     covered = min(claim.covered_until, parts.clock() + _AHEAD_US)
     lease = await anyio.to_thread.run_sync(
@@ -306,27 +304,6 @@ def _number(text: str) -> int:
     if not 1 <= number < 1 << 63:
         raise InvalidInput("a parcel's number is an integer from 1 to 2^63-1", field="number")
     return number
-
-
-def _decoded(body: bytes, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the body is not as docs/formats/uplink.md has it: {error}", field="body") from None
-
-
-def _status(body: bytes, gateway: str) -> tuple[GatewayStatus, list[str]]:
-    parts: Mapping[str, msgspec.Raw] = _decoded(body, dict[str, msgspec.Raw])
-    status = _decoded(bytes(parts["status"]) if "status" in parts else body, GatewayStatus)
-    done = _decoded(bytes(parts.get("done", msgspec.Raw(b"[]"))), list[str])
-    if status.name != gateway:
-        raise InvalidInput(f"the status is of gateway {status.name!r}, not of {gateway!r}", field="name")
-    if len(status.conditions) > _MOST_CONDITIONS:
-        raise InvalidInput(f"a gateway has at most {_MOST_CONDITIONS:,} conditions", field="conditions")
-    numbers = [n for c in status.conditions for n in (c.since, c.last_at, c.count)]
-    if any(not 0 <= n < _LATEST for n in numbers):
-        raise InvalidInput("a condition's times and count are beyond what a clock can show", field="conditions")
-    return status, done[:1_000]
 
 
 def _answer(content: object) -> Response:
