@@ -23,7 +23,7 @@ from forewarn.domain.gateways import GatewayRole
 from forewarn.domain.series import Aggregates
 from forewarn.gateway import wire
 from forewarn.kit.clock import MINUTE, SECOND, now_us
-from tests.api.gateways import Gateway, found, parcel, series
+from tests.api.gateways import SIGNALS, Gateway, found, parcel, series
 from tests.api.site import Site, serving
 
 MIB = 1 << 20
@@ -339,6 +339,35 @@ def test_a_standby_vouches_for_nothing(site: Site, gateway: Gateway) -> None:
         assert heard == []
         other.beat(role=GatewayRole.ACTIVE, silent=("p1.speed", "who is that"))
         assert heard == [(2, 1)]
+
+
+def test_what_a_gateway_no_longer_collects_it_neither_vouches_for_nor_scores(site: Site) -> None:
+    """Its table keeps every id it ever had; another gateway, or the site itself, may collect the signal now."""
+    edge, heard, scores = site.parts.edge, [], []
+
+    class Listening:
+        found, vouched = map(staticmethod, (edge.found, edge.vouched))
+
+        def heard(self, alive: np.ndarray, silent: np.ndarray, at: int) -> None:
+            heard.append((len(alive), len(silent)))
+
+        def scores(self, gateway: str, keys: np.ndarray) -> None:
+            scores.append(len(keys))
+
+    with serving(site.opened.but(edge=Listening())) as again:
+        gateway = Gateway(again, "gw former")
+        gateway.put_signals()
+        gateway.beat(former=("p1.speed",))
+        assert (heard, scores) == ([(2, 0)], [3, 2])
+        assert site.parts.gateways.gateway(gateway.name).scored == SIGNALS[:2]
+        gateway.put_signals()  # after an outage it is sent anew
+        assert scores[-1] == 2
+    with serving(site.opened.but(edge=Listening())) as again:
+        gateway = Gateway(again, "gw former")
+        gateway.send(parcel((1, now_us(), 1.0)))
+        gateway.beat(former=("p1.speed",))
+        gateway.beat()
+        assert scores[-2:] == [2, 3]
 
 
 def minutes_of(*rows: tuple[int, int, list[float]]) -> Aggregates:

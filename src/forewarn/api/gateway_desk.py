@@ -28,6 +28,7 @@ class _Beat:
 
 
 _NO_BEATS: Final[deque[_Beat]] = deque()
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class GatewayDesk:
@@ -37,7 +38,8 @@ class GatewayDesk:
         """started_at: microseconds UTC; before that nobody could have come."""
         self.started_at = started_at
         self.tables = SignalTables()
-        self._told: dict[str, NDArray[np.int32]] = {}
+        self._told: dict[str, tuple[NDArray[np.int32], frozenset[str]]] = {}
+        self._former: dict[str, frozenset[str]] = {}
         self._beats: dict[str, deque[_Beat]] = {}
         self._newest: dict[str, int] = {}
 
@@ -59,28 +61,31 @@ class GatewayDesk:
             return
         if record.signals and not self.tables.knows(gateway):
             self.tables.put(gateway, record.table, record.signals)
+            if record.status is not None:
+                self._former.setdefault(gateway, frozenset(record.status.former))
 
     def told(self, gateway: str, keys: NDArray[np.int32]) -> bool:
-        """Whether these were the newest that `scored` was told."""
-        return self._told.get(gateway) is keys
+        """Whether these were the newest that `scored` was told, and what the gateway gave up is still the same."""
+        before = self._told.get(gateway)
+        return before is not None and before[0] is keys and before[1] == self._former.get(gateway, _NOTHING)
 
     def scored(self, gateway: str, ids: Sequence[str], keys: NDArray[np.int32], edge: EdgeIntake) -> list[str]:
         """Tell the line. keys: row 0 is none. The ids of the signals that it scores."""
-        edge.scores(gateway, keys[keys > 0])
-        self._told[gateway] = keys
-        return [ids[i] for i in np.flatnonzero(keys[1:]).tolist()]
+        former = self._former.get(gateway, _NOTHING)
+        collected = (keys[1:] > 0) & ~_named(former, ids)
+        edge.scores(gateway, keys[1:][collected])
+        self._told[gateway] = keys, former
+        return [ids[i] for i in np.flatnonzero(collected).tolist()]
 
     def vouch(
         self, status: GatewayStatus, ids: Sequence[str], keys: NDArray[np.int32], edge: EdgeIntake, now: int
     ) -> None:
-        """A standby does not collect, so it knows nothing of the signals."""
+        """A standby does not collect, so it knows nothing of the signals; nor does anyone of those that it gave up."""
+        former = self._former[status.name] = frozenset(status.former)
         if status.role is GatewayRole.STANDBY:
             return
-        said = set(status.silent)
-        silent = (
-            np.fromiter((name in said for name in ids), np.bool_, len(ids)) if said else np.zeros(len(ids), np.bool_)
-        )
-        known = keys[1:] > 0
+        silent = _named(frozenset(status.silent), ids)
+        known = (keys[1:] > 0) & ~_named(former, ids)
         edge.heard(keys[1:][known & ~silent], keys[1:][known & silent], now)
 
     def noted(self, status: GatewayStatus, now: int) -> None:
@@ -102,6 +107,11 @@ class GatewayDesk:
             return None
         gained = beats[-1].readings.get(source, 0) - beats[0].readings.get(source, 0)
         return max(0.0, gained / ((beats[-1].at - beats[0].at) / 1e6))
+
+
+def _named(names: frozenset[str], ids: Sequence[str]) -> NDArray[np.bool_]:
+    """By place in `ids`."""
+    return np.fromiter((name in names for name in ids), np.bool_, len(ids)) if names else np.zeros(len(ids), np.bool_)
 
 
 def desk_of(request: Request) -> GatewayDesk:

@@ -85,7 +85,8 @@ class LedgerSums:
 @dataclass(frozen=True, slots=True)
 class GatewayStatus:
     """at, started_at: microseconds UTC, the gateway's clock. silent: ids of signals that nothing was heard of for
-    longer than is usual; all its others are alive. alarms: active ones."""
+    longer than is usual; all its others are alive. former: ids of its signal table that it no longer collects.
+    alarms: active ones."""
 
     name: str
     version: str
@@ -98,6 +99,7 @@ class GatewayStatus:
     sources: tuple[SourceStatus, ...] = ()
     conditions: tuple[GatewayCondition, ...] = ()
     silent: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
     signals: int = 0
     alarms: int = 0
     partner: str = ""

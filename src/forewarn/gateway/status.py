@@ -2,7 +2,7 @@
 
 import resource
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,9 @@ class StatusReport:
         raw: Callable[[], RawBuffer],
         sources: Callable[[], Sequence[SourceStatus]],
         public_key: str = "",
+        ids: Callable[[], Mapping[int, str]] = dict,
     ) -> None:
+        """ids: every key that was ever given, with its signal's id."""
         self._name, self._version = name, version
         self._clock = clock
         self._started_at = started_at = clock()
@@ -57,6 +59,7 @@ class StatusReport:
         self._raw = raw
         self._sources = sources
         self._public_key = public_key
+        self._ids = ids
         self._rate: tuple[int, int] = (started_at, 0)
         self.conditions: Callable[[], Sequence[GatewayCondition]] = lambda: ()
         self.uplink: Callable[[], UplinkStatus] = lambda: UplinkStatus(SiteState.NONE, started_at)
@@ -77,6 +80,7 @@ class StatusReport:
             sources=sources,
             conditions=tuple(self.conditions()),
             silent=tuple(self._silent(sources, rules)),
+            former=self._former(),
             signals=int(self._plant.table.known.sum()),
             alarms=sum(alarm.status.active for alarm in rules),
             partner=partner,
@@ -117,6 +121,10 @@ class StatusReport:
             for signal in self._plant.table.signals
             if signal is not None and (signal.source in away or signal.asset_id in assets or signal.key in keys)
         ]
+
+    def _former(self) -> tuple[str, ...]:
+        known, given = self._plant.table.key_of, self._ids()
+        return () if len(known) == len(given) else tuple(name for name in given.values() if name not in known)
 
 
 def _resident_bytes() -> int:

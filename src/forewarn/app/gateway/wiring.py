@@ -118,4 +118,5 @@ def _report(
         raw=lambda: RawBuffer(stores.log.depth().bytes, stores.ring.raw_from),
         sources=runner.statuses,
         public_key=stores.outbox.public_key,
+        ids=stores.keys.id_of,
     )
