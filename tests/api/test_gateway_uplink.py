@@ -27,6 +27,7 @@ from tests.api.gateways import SIGNALS, Gateway, found, parcel, series
 from tests.api.site import Site, serving
 
 MIB = 1 << 20
+HOUR = 3_600 * SECOND
 
 
 @pytest.fixture
@@ -262,6 +263,20 @@ def test_findings_of_parcels_at_once_end_as_they_ended(site: Site, gateway: Gate
         answers = list(pool.map(lambda pair: gateway.send(pair[1], "findings", pair[0] + 1), enumerate(bodies)))
     assert {a.status_code for a in answers} == {200}
     assert findings_of(site, t) == [("p1.vibration", t + 60 * SECOND, t + 60 * SECOND, "edge_ml")]
+
+
+def test_a_finding_of_the_future_is_refused_as_a_reading_is(site: Site, gateway: Gateway) -> None:
+    """Its alarm would have risen then, and nothing before that would be news."""
+    t = now_us()
+    told = [found(t + HOUR), found(t, t + HOUR), found(t - SECOND, t)]
+    answer = gateway.send(wire.encode_findings(told, ()), "findings").json()
+    assert (answer["accepted"], answer["reasons"]) == (1, {"time_in_future": 2})
+    words = [
+        {"sensor_id": "p1.vibration", "timestamp": at // 1000, "value": 1, "anomaly_score": 0.9} for at in (t + HOUR, t)
+    ]
+    body = {"gateway_id": gateway.name, "timestamp": t // 1000, "sequence": 1, "readings": [], "anomalies": words}
+    by_json = gateway.client.post("/api/v1/telemetry/batch", json=body).json()
+    assert (by_json["anomalies_accepted"], by_json["anomalies_rejected"]) == (1, 1)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"nonsense", b'{"findings": [{"signal_id": 5}]}'])

@@ -71,7 +71,7 @@ def test_what_a_gateway_finds_raises_the_alarm_of_the_site_and_its_end_ends_it(t
     with open_site(settings(tmp_path / "site")) as site:
         parts, at = site.app.state.parts, now_us()
         told_as_json = {"sensor_id": "p1.a", "timestamp": at // 1000, "value": 7.0, "anomaly_score": 0.9}
-        (by_json,), refused = findings_of([told_as_json], parts.plant.table)
+        (by_json,), refused = findings_of([told_as_json], parts.plant.table, at)
         assert refused == 0
         asyncio.run(keep_found(parts, [by_json]))
         assert alarms(site, 2) == ["raised", "returned"]

@@ -4,7 +4,6 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import anyio.to_thread
 import msgspec
@@ -16,8 +15,8 @@ from forewarn.domain.findings import BY_EDGE, Finding, Severity
 from forewarn.domain.signal_table import SignalTable
 from forewarn.domain.verdicts import Reason
 from forewarn.kit.numbers import finite
+from forewarn.policies.admission import FUTURE_US
 
-_LATEST: Final = 253_402_300_800_000_000
 # The line hears of an episode in the order in which the catalog did: its end after its beginning.
 _one_at_a_time = threading.Lock()
 
@@ -57,8 +56,10 @@ def _keep(parts: ApiParts, findings: Sequence[Finding]) -> int:
     return len(fresh)
 
 
-def told_findings(body: bytes, table: SignalTable) -> tuple[list[Finding], dict[str, int]]:
-    """Findings of a parcel, and how many were refused for which reason. Raises InvalidInput."""
+def told_findings(body: bytes, table: SignalTable, now_us: int) -> tuple[list[Finding], dict[str, int]]:
+    """Findings of a parcel, and how many were refused for which reason. Raises InvalidInput.
+
+    One of the future would stand before every alarm until then, so it is refused as a reading is."""
     try:
         told = msgspec.json.decode(body, type=_Parcel).findings
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -66,7 +67,7 @@ def told_findings(body: bytes, table: SignalTable) -> tuple[list[Finding], dict[
     refused: Counter[str] = Counter()
     findings = []
     for one in told:
-        made = _of_parcel(one, table)
+        made = _of_parcel(one, table, now_us + FUTURE_US)
         if isinstance(made, Finding):
             findings.append(made)
         else:
@@ -74,7 +75,7 @@ def told_findings(body: bytes, table: SignalTable) -> tuple[list[Finding], dict[
     return findings, dict(refused)
 
 
-def _of_parcel(told: _Told, table: SignalTable) -> Finding | Reason:
+def _of_parcel(told: _Told, table: SignalTable, latest: int) -> Finding | Reason:
     key = table.key_of.get(told.signal_id, 0)
     signal = table.signals[key] if key else None
     if signal is None:
@@ -82,7 +83,7 @@ def _of_parcel(told: _Told, table: SignalTable) -> Finding | Reason:
     if not 0.0 <= told.score <= 1.0:
         return Reason.NOT_FINITE
     end = told.last_at if told.ended_at is None else told.ended_at
-    if not (0 <= told.started_at <= told.last_at < _LATEST and told.started_at <= end < _LATEST):
+    if not (0 <= told.started_at <= told.last_at <= latest and told.started_at <= end <= latest):
         return Reason.TIME_NEGATIVE if told.started_at < 0 else Reason.TIME_IN_FUTURE
     return Finding(
         signal_key=key,
@@ -103,9 +104,9 @@ def _of_parcel(told: _Told, table: SignalTable) -> Finding | Reason:
     )
 
 
-def findings_of(anomalies: Sequence[object], table: SignalTable) -> tuple[list[Finding], int]:
-    """Findings, and how many could not be read or name an unknown sensor."""
-    findings = [f for f in (_finding(a, table) for a in anomalies) if f is not None]
+def findings_of(anomalies: Sequence[object], table: SignalTable, now_us: int) -> tuple[list[Finding], int]:
+    """Findings, and how many could not be read, name an unknown sensor or a time in the future."""
+    findings = [f for f in (_finding(a, table, now_us + FUTURE_US) for a in anomalies) if f is not None]
     return findings, len(anomalies) - len(findings)
 
 
@@ -117,7 +118,7 @@ def severity_of(score: float) -> Severity:
     return Severity.LOW
 
 
-def _finding(anomaly: object, table: SignalTable) -> Finding | None:
+def _finding(anomaly: object, table: SignalTable, latest: int) -> Finding | None:
     if not isinstance(anomaly, Mapping):
         return None
     key = table.key_of.get(sensor_word(anomaly), 0)
@@ -129,7 +130,7 @@ def _finding(anomaly: object, table: SignalTable) -> Finding | None:
         at = time_us(anomaly.get("timestamp"))
     except ValueError:
         return None
-    if not 0 <= at < _LATEST:
+    if not 0 <= at <= latest:
         return None
     return Finding(
         signal_key=key,

@@ -228,7 +228,7 @@ async def _take_minutes(request: Request, parts: ApiParts, gateway: str, body: b
 
 
 async def _take_findings(parts: ApiParts, body: bytes) -> Response:
-    findings, reasons = told_findings(inflate(body, parts.max_body_bytes), parts.plant.table)
+    findings, reasons = told_findings(inflate(body, parts.max_body_bytes), parts.plant.table, parts.clock())
     fresh = await keep_found(parts, findings)
     rejected = sum(reasons.values())
     return _answer(

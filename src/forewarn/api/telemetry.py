@@ -131,7 +131,7 @@ async def ingest_batch(request: Request) -> Response:
     started = time.perf_counter()
     telemetry = spoken_by(principal_of(request), await _decode(request, parts))
     await record_written(request, parts, telemetry)
-    findings, refused = findings_of(telemetry.anomalies, parts.plant.table)
+    findings, refused = findings_of(telemetry.anomalies, parts.plant.table, parts.clock())
     verdicts, appended = await submit(parts, meters, telemetry)
     await keep_found(parts, findings)
     meters.latencies.add(time.perf_counter() - started)
