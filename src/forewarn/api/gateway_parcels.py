@@ -19,6 +19,7 @@ _DECIMAL: Final = "decimal:"
 _SCALES: Final = {f"{_DECIMAL}{scale}": np.float64(10**scale) for scale in range(7)}
 # A parcel's columns may be this much larger than the bound of a request's body.
 _SWELL: Final = 4
+_LARGE: Final = 1 << 18
 _STATISTICS: Final = ("mean", "minimum", "maximum", "stddev")
 _OPTIONS: Final = pa.ipc.IpcReadOptions(use_threads=False)
 
@@ -31,6 +32,14 @@ class ParcelReadings:
     time: NDArray[np.int64]
     value: NDArray[np.float64]
     quality: NDArray[np.uint32]
+
+
+def is_large(body: bytes) -> bool:
+    """Whether reading it takes long enough to do so beside the loop: 1 kB may stand for a million rows."""
+    try:
+        return max(len(body), zstandard.frame_content_size(body)) > _LARGE
+    except zstandard.ZstdError:
+        return False
 
 
 def inflate(body: bytes, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from forewarn.api.body import read_as_sent, read_body
 from forewarn.api.edge_findings import keep_found, told_findings
 from forewarn.api.gateway_desk import GatewayDesk, desk_of
 from forewarn.api.gateway_minutes import admit_minutes
-from forewarn.api.gateway_parcels import decode_minutes, decode_readings, inflate
+from forewarn.api.gateway_parcels import decode_minutes, decode_readings, inflate, is_large
 from forewarn.api.gateway_status import decoded, status_of
 from forewarn.api.gateway_tables import ids_of, table_name
 from forewarn.api.guard import principal_of
@@ -27,6 +27,7 @@ from forewarn.contracts.batch_log import Appended
 from forewarn.contracts.parcels import ParcelKind
 from forewarn.domain.access import PrincipalKind
 from forewarn.domain.errors import InvalidInput, NotAllowed
+from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayStatus
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
@@ -36,7 +37,6 @@ router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"], responses=ERROR
 _LONGEST_NUMBER: Final = 19
 _LATEST: Final = 253_402_300_800_000_000
 _AHEAD_US: Final = 300 * SECOND
-_LARGE: Final = 1 << 16
 
 
 class UnknownSignals(BaseModel):
@@ -163,7 +163,7 @@ async def take_parcel(request: Request) -> Response:
 
 async def _take_readings(request: Request, parts: ApiParts, gateway: str, number: int, body: bytes) -> Response:
     keys = await _keys(request, parts, gateway)
-    if len(body) > _LARGE:
+    if is_large(body):
         rows = await anyio.to_thread.run_sync(decode_readings, body, parts.max_body_bytes)
     else:
         rows = decode_readings(body, parts.max_body_bytes)
@@ -228,7 +228,8 @@ async def _take_minutes(request: Request, parts: ApiParts, gateway: str, body: b
 
 
 async def _take_findings(parts: ApiParts, body: bytes) -> Response:
-    findings, reasons = told_findings(inflate(body, parts.max_body_bytes), parts.plant.table, parts.clock())
+    # Beside the loop: the body is bounded, but a thousand findings are a thousand objects.
+    findings, reasons = await anyio.to_thread.run_sync(_read_findings, parts, body)
     fresh = await keep_found(parts, findings)
     rejected = sum(reasons.values())
     return _answer(
@@ -241,6 +242,10 @@ async def _take_findings(parts: ApiParts, body: bytes) -> Response:
             "repeated": bool(findings) and not fresh,
         }
     )
+
+
+def _read_findings(parts: ApiParts, body: bytes) -> tuple[list[Finding], dict[str, int]]:
+    return told_findings(inflate(body, parts.max_body_bytes), parts.plant.table, parts.clock())
 
 
 @router.post(
