@@ -109,6 +109,44 @@ def test_after_a_restart_what_is_open_is_told_again_and_what_ended_meanwhile_is_
     assert [(rule, kind) for rule, kind, _ in bench.hears(21, t=[50.0])] == [("t.unusual", "returned")]
 
 
+def test_what_came_and_went_before_the_line_heard_of_it_is_an_alarm_after_a_restart(bench: Bench) -> None:
+    """The gateway had its acknowledgement, so it does not tell it again."""
+    bench.hears(0, t=[50.0])
+    bench.catalog.anomalies.merge([finding(2, 6, 6)])  # and the process died
+    for second in (21, 22):
+        bench.restart()
+        events = bench.hears(second, t=[50.0])
+        assert [kind for _, kind, _ in events] == (["raised", "returned"] if second == 21 else [])
+    bench.finds(finding(24, 29))
+    bench.hears(30, t=[50.0])
+    bench.finds(finding(24, 35, 35))
+    assert [kind for _, kind, _ in bench.hears(36, t=[50.0])] == ["returned"]
+    bench.restart()
+    assert bench.hears(40, t=[50.0]) == []
+
+
+def test_after_a_restart_an_older_one_that_ended_does_not_end_what_stands(bench: Bench) -> None:
+    bench.hears(0, t=[50.0])
+    bench.finds(finding(2, 6, 6))
+    bench.hears(7, t=[50.0])
+    bench.finds(finding(8, 14))
+    assert [kind for _, kind, _ in bench.hears(15, t=[50.0])] == ["raised"]
+    bench.restart()
+    assert bench.hears(20, t=[50.0]) == []
+
+
+def test_an_older_one_that_came_and_went_does_not_end_the_alarm_of_a_newer_one(bench: Bench) -> None:
+    bench.hears(0, t=[50.0])
+    bench.finds(finding(1, 1, 1, "edge"))
+    bench.hears(2, t=[50.0])
+    bench.finds(finding(3, 9))
+    bench.hears(10, t=[50.0])
+    bench.restart()
+    bench.finds(finding(3, 20, 20))
+    assert bench.ticks(21) == [("t.unusual", "returned", 20)]
+    assert bench.hears(22, t=[50.0]) == []
+
+
 def test_a_restart_that_begins_with_a_tick_returns_nothing_too_early(bench: Bench) -> None:
     bench.hears(0, t=[50.0])
     bench.finds(finding(2, 10), finding(2, 10, detector="edge"))

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from forewarn.contracts.anomaly_store import AnomalyStore
+from forewarn.contracts.anomaly_store import AnomalyQuery, AnomalyStore
 from forewarn.contracts.detector import Detector
 from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.raw_ring import Recollection
@@ -19,6 +19,8 @@ from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
 from forewarn.policies.severity import severity_of
 
 _HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+_MOST_ENDED: Final = 1_000
 _STATISTICAL: Final = EpisodeSettings(k=5, n=20, on_s=5.0, off_s=30.0)
 PERSISTENCE: Final[Mapping[str, EpisodeSettings]] = {
     "limits": EpisodeSettings(off_s=10.0),
@@ -36,7 +38,8 @@ class _Watch:
 class ScoreStage:
     """A finding is written when its episode opens, closes, rises by 0.05 or has lasted another minute.
 
-    On the first carriage after a start all open findings are told again, so that the judge knows the whole. A
+    On the first carriage after a start all open findings, and those of gateways that ended lately, are told again, so
+    that the judge knows the whole. A
     carriage that the line tries again (this or a later stage failed) gets the findings it got before.
 
     What an edge gateway scores is not scored here, where only a thinned part of it arrives; its findings are in the
@@ -58,7 +61,7 @@ class ScoreStage:
         self._watches = [_Watch(d, EpisodeTracker(persistence.get(d.name, _STATISTICAL))) for d in detectors]
         self._anomalies = anomalies
         self._plant = plant
-        self._edge = edge or EdgeDesk()
+        self._edge, self._has_gateways = edge or EdgeDesk(), edge is not None
         self._revision: int | None = None
         self._table = plant.table  # one carriage sees one plant
         self._elsewhere = np.zeros(0, np.bool_)  # by key: a gateway scores it
@@ -124,7 +127,20 @@ class ScoreStage:
             mine = [f for f in open_now if f.detector == watch.detector.name and f.signal_key < size]
             watch.tracker.resume([f for f in mine if f.detected_by != BY_EDGE or not elsewhere[f.signal_key]])
         self._resumed = True
-        return list(open_now)
+        return [*self._lately_ended({f.signal_key for f in open_now}), *open_now]
+
+    def _lately_ended(self, standing: set[int]) -> list[Finding]:
+        """What gateways told within a day and is over: the last process may have died before the judge heard of it,
+        and an alarm that it raised already is not raised twice. The last of each signal, as an older one would end
+        what a newer one raised; none where a finding stands."""
+        if not self._has_gateways:
+            return []
+        newest, _ = self._anomalies.find(AnomalyQuery(limit=_MOST_ENDED))
+        since = max((a.created_at for a in newest), default=0) - _DAY_US
+        told = [a.finding for a in newest if a.created_at >= since and a.finding.ended_at is not None]
+        by_edge = [f for f in told if f.detected_by == BY_EDGE and f.signal_key not in standing]
+        last = {f.signal_key: f for f in sorted(by_edge, key=lambda f: f.last_at)}
+        return list(last.values())
 
     def _follow_edge(self) -> list[Finding]:
         """Whose signals a gateway scores from now on, it tells how they go on: our own episodes of them end."""

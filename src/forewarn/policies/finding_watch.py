@@ -73,7 +73,7 @@ class FindingWatch:
         opened[key] = known - {finding.detector}
         brief = not active[key] and finding.detector not in known and lasted
         if brief:
-            yield key, partial(lifecycle.raised, at=finding.last_at, value=finding.value)
+            yield key, partial(_raise_brief, at=finding.last_at, value=finding.value)
         if (brief or active[key]) and not opened[key]:
             active[key] = False
             yield key, partial(_return_late, at=finding.ended_at)
@@ -85,6 +85,15 @@ def _raise_late(
     """An open finding is true now, though its last reading may be older than the alarm's last return."""
     after = max(at, (status.raised_at or at - 1) + 1, status.returned_at or at)
     return lifecycle.raised(rule, status, after, value)
+
+
+def _raise_brief(
+    rule: AlarmRule, status: AlarmStatus, at: int, value: float
+) -> tuple[AlarmStatus, Sequence[AlarmEvent]]:
+    """It is over, and after a restart it may be told again: what has returned since then is not news."""
+    if status.returned_at is not None and at <= status.returned_at:
+        return status, []
+    return lifecycle.raised(rule, status, at, value)
 
 
 def _return_late(rule: AlarmRule, status: AlarmStatus, at: int) -> tuple[AlarmStatus, Sequence[AlarmEvent]]:
