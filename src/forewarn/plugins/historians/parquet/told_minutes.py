@@ -61,18 +61,20 @@ class ToldMinutes:
         signal = minutes.signal[order]
         first = np.flatnonzero(np.r_[True, (signal[1:] != signal[:-1]) | (hour[1:] != hour[:-1])][: len(signal)])
         changed, rows = 0, []
-        with self._turn, self._refusals(), self._writing() as connection:
-            for begin, end in zip(first.tolist(), [*first[1:].tolist(), len(signal)], strict=True):
-                key, at = int(signal[begin]), int(hour[begin])
-                found = connection.execute("SELECT cells FROM told WHERE signal = ? AND hour = ?", (key, at)).fetchone()
-                kept, news = _merged(None if found is None else _unpacked(found[0]), cells[begin:end])
-                changed += news
-                if news:
-                    rows.append((key, at, _packed(kept)))
-            connection.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", rows)
-            new = {key for key, _, _ in rows} - self._known
-            connection.executemany("INSERT OR IGNORE INTO told_signal VALUES (?)", [(key,) for key in new])
-        self._known |= new
+        with self._turn, self._refusals():
+            with self._writing() as connection:
+                for begin, end in zip(first.tolist(), [*first[1:].tolist(), len(signal)], strict=True):
+                    key, at = int(signal[begin]), int(hour[begin])
+                    row = connection.execute("SELECT cells FROM told WHERE signal = ? AND hour = ?", (key, at))
+                    found = row.fetchone()
+                    kept, news = _merged(None if found is None else _unpacked(found[0]), cells[begin:end])
+                    changed += news
+                    if news:
+                        rows.append((key, at, _packed(kept)))
+                connection.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", rows)
+                new = {key for key, _, _ in rows} - self._known
+                connection.executemany("INSERT OR IGNORE INTO told_signal VALUES (?)", [(key,) for key in new])
+            self._known |= new  # in our turn: of two at once, neither may forget what the other learned
         return changed
 
     def between(self, signals: Keys | None, start: int, end: int) -> Statistics:
