@@ -332,6 +332,17 @@ def test_one_of_two_holds_the_lease(site: Site) -> None:
     assert watching["covered_by_others"] == [[begun, begun + 5]]
 
 
+def test_the_key_of_another_part_of_the_plant_cannot_take_a_lease(site: Site) -> None:
+    gateways = []
+    for name, path in (("gw goa", "acme/goa"), ("gw pune a", "acme/pune"), ("gw pune b", "acme/pune")):
+        site.opened.gateways[name] = site.opened.credentials.machine(name, path)
+        gateways.append(Gateway(site, name))
+    goa, a, b = gateways
+    assert claim(goa, "shared name").json()["holder"] == goa.name
+    assert claim(a, "shared name").json()["holder"] == a.name
+    assert claim(b, "shared name").json()["holder"] == a.name
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 601, "x"])
 def test_a_lease_has_bounds(gateway: Gateway, seconds: object) -> None:
     answer = gateway.client.post(f"{gateway.base}/lease", json={"group": "g", "covered_until": 0, "seconds": seconds})

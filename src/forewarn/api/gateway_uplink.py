@@ -25,7 +25,7 @@ from forewarn.api.telemetry import IngestRoute, submit
 from forewarn.api.telemetry_batch import Telemetry
 from forewarn.contracts.batch_log import Appended
 from forewarn.contracts.parcels import ParcelKind
-from forewarn.domain.access import PrincipalKind
+from forewarn.domain.access import PrincipalKind, Scope
 from forewarn.domain.errors import InvalidInput, NotAllowed
 from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayStatus
@@ -290,10 +290,16 @@ async def claim_lease(request: Request) -> Response:
     claim = decoded(await read_body(request, parts.max_body_bytes), _Claim)
     # A clock far ahead must not make the partner leave out what nobody has told yet.
     covered = min(claim.covered_until, parts.clock() + _AHEAD_US)
+    group, length_us = _group(claim.group, parts.scope), int(claim.seconds * SECOND)
     lease = await anyio.to_thread.run_sync(
-        parts.leases.claim, claim.group, gateway, covered, int(claim.seconds * SECOND), desk_of(request).newest
+        parts.leases.claim, group, gateway, covered, length_us, desk_of(request).newest
     )
     return _answer(msgspec.to_builtins(lease))
+
+
+def _group(name: str, scope: Scope) -> str:
+    """A group is among those who may write the same part of the plant: no key of another hall takes its lease."""
+    return name if scope.everywhere else "\t".join((*scope.paths, name))
 
 
 def _speaker(request: Request, gateway: str) -> ApiParts:
