@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from forewarn.contracts.outbox import Packed, Tally, Urgency
 from forewarn.domain.access import Role
 from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.errors import StorageFailed
 from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, LedgerSums, SiteState
 from forewarn.domain.series import Series
 from forewarn.gateway.conditions import Conditions
@@ -233,6 +235,40 @@ async def test_a_signal_that_is_added_while_it_runs_is_told_to_the_site_before_i
         assert sender.codes == set()
         assert sender.outbox.sums().acknowledged == 10
     assert site.count("p1.level") - before == 5
+
+
+async def test_a_request_that_cannot_be_answered_yet_stops_nothing_and_is_answered_later(
+    tmp_path: Path, site: OneSite
+) -> None:
+    tried: list[str] = []
+    free = threading.Event()
+
+    def answer(request: RawRequest) -> None:
+        tried.append(request.id)
+        if len(tried) == 1:
+            raise StorageFailed("the disk is full", condition=ConditionCode.DISK_FULL)
+        free.wait(20)
+
+    async with sending(tmp_path / "o", site, answer) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        span = {"signals": ["p1.flow"], "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
+        path = f"/api/v1/gateways/{NAME}"
+        asked = site.process.http.post(f"{path}/requests", json=span).json()["id"]
+        await until(lambda: len(tried) == 2, 10)
+        assert ConditionCode.DISK_FULL in sender.codes
+        beaten = site.process.http.get(path).json()["last_seen"]
+        sender.pack(5)
+        await sender.until_delivered(5)
+        # A long answer holds up no heartbeat.
+        await until(lambda: site.process.http.get(path).json()["last_seen"] > beaten, 5)
+        free.set()
+
+        def done() -> bool:
+            requests = site.process.http.get(f"{path}/requests").json()["requests"]
+            return [r["state"] for r in requests if r["id"] == asked] == ["done"]
+
+        await until(done, 10)
+        assert tried == [asked, asked]
 
 
 async def test_a_heartbeat_that_the_site_cannot_read_holds_up_no_reading(tmp_path: Path, site: OneSite) -> None:

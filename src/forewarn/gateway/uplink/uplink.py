@@ -12,7 +12,7 @@ import structlog
 
 from forewarn.contracts.outbox import Outbox, Parcel
 from forewarn.domain.conditions import ConditionCode
-from forewarn.domain.errors import ConfigurationError, StorageFailed
+from forewarn.domain.errors import ConfigurationError, ForewarnError, StorageFailed
 from forewarn.domain.gateways import GatewayStatus, SiteState, UplinkStatus
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.uplink.clock_offset import ClockOffset
@@ -28,6 +28,7 @@ _BACKLOG_BYTES: Final = 4 << 20
 _LIVE_BYTES: Final = 1 << 20
 _REFUSED_AGAIN_S: Final = 3_600.0
 _REOPEN_S: Final = 30.0
+_ASKED_AGAIN_S: Final = 5.0
 _CLOCK_WRONG_S: Final = 60.0
 
 
@@ -82,6 +83,7 @@ class Uplink:
         self._live_from = outbox.last_number
         self._waiting_since: tuple[int, float] | None = None
         self._set_aside: dict[int, float] = {}
+        self._asked: dict[str, RawRequest] = {}
         self._done: list[str] = []
         self._lost = asyncio.Event()
 
@@ -99,6 +101,7 @@ class Uplink:
                 lanes.create_task(self._for_ever(self._live), name="uplink live")
                 lanes.create_task(self._for_ever(self._backlog), name="uplink backlog")
                 lanes.create_task(self._beat(), name="uplink heartbeat")
+                lanes.create_task(self._answer(), name="uplink requests")
         finally:
             await self._link.close()
 
@@ -145,7 +148,7 @@ class Uplink:
             except SiteBusy as error:
                 self._error = str(error)
                 await asyncio.sleep(error.retry_after_s)
-            except (SiteAway, SiteRefuses, StorageFailed) as error:
+            except (SiteAway, SiteRefuses, TableUnknown, StorageFailed) as error:
                 self._failed(error)
                 await asyncio.sleep(self._backoff.delay_s(failures, random.random()))  # noqa: S311
                 failures += 1
@@ -286,8 +289,23 @@ class Uplink:
             self._connected()
         self._mind_clock()
         for request in _requests(answer):
-            await asyncio.to_thread(self._answer_request, request)
-            self._done.append(request.id)
+            if request.id not in self._done:
+                self._asked.setdefault(request.id, request)
+
+    async def _answer(self) -> None:
+        """Beside the heartbeats, which a long answer would hold up. What cannot be read or kept now is tried again."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for request in tuple(self._asked.values()):
+                try:
+                    await asyncio.to_thread(self._answer_request, request)
+                except ForewarnError as error:
+                    code = getattr(error, "condition", ConditionCode.FAILED)
+                    self._conditions.enter(code, f"raw readings that the site asks for: {error}")
+                    await asyncio.sleep(_ASKED_AGAIN_S)
+                else:
+                    self._done.append(request.id)
+                    del self._asked[request.id]
 
     def _mind_clock(self) -> None:
         offset_s = self._clock.offset_s
