@@ -194,6 +194,19 @@ def test_our_own_episodes_end_where_a_gateway_takes_over(bench: Bench) -> None:
     assert bench.stored() == [("limits", START + 2 * SECOND)]
 
 
+def test_what_a_gateway_left_open_goes_on_here_when_it_scores_the_signal_no_more(bench: Bench) -> None:
+    bench.edge.scores("gw", HEAT)
+    bench.hears(0, t=[99.0] * 3)
+    bench.finds(finding(0, 2, detector="limits"))
+    bench.hears(3, t=[99.0])
+    assert bench.stored() == [("limits", None)]
+    bench.edge.scores("gw", NONE)
+    bench.hears(5, t=[99.0])
+    assert bench.stored() == [("limits", None)]
+    bench.hears(20, t=[50.0] * 20)
+    assert bench.stored() == [("limits", START + 5 * SECOND)]
+
+
 def test_our_own_episodes_end_also_when_it_took_over_while_we_were_down(bench: Bench) -> None:
     bench.hears(0, t=[99.0] * 3)
     bench.restart()

@@ -123,11 +123,14 @@ class ScoreStage:
             return []
         size, open_now = self._table.size, self._anomalies.open_episodes()
         elsewhere = self._edge.scored(size)
-        for watch in self._watches:
-            mine = [f for f in open_now if f.detector == watch.detector.name and f.signal_key < size]
-            watch.tracker.resume([f for f in mine if f.detected_by != BY_EDGE or not elsewhere[f.signal_key]])
+        mine = [f for f in open_now if f.signal_key < size]
+        self._take_up([f for f in mine if f.detected_by != BY_EDGE or not elsewhere[f.signal_key]])
         self._resumed = True
         return [*self._lately_ended({f.signal_key for f in open_now}), *open_now]
+
+    def _take_up(self, episodes: Sequence[Finding]) -> None:
+        for watch in self._watches:
+            watch.tracker.resume([f for f in episodes if f.detector == watch.detector.name])
 
     def _lately_ended(self, standing: set[int]) -> list[Finding]:
         """What gateways told within a day and is over: the last process may have died before the judge heard of it,
@@ -143,11 +146,18 @@ class ScoreStage:
         return list(last.values())
 
     def _follow_edge(self) -> list[Finding]:
-        """Whose signals a gateway scores from now on, it tells how they go on: our own episodes of them end."""
+        """Whose signals a gateway scores from now on, it tells how they go on: our own episodes of them end. Of those
+        that none scores any more, what the gateway left open is ours to end."""
         before, now = self._elsewhere, self._edge.scored(self._table.size)
         if len(before) == len(now) and (before is now or bool((before == now).all())):
             return []
+        size = min(len(before), len(now))
+        back = before[:size] & ~now[:size]
         self._elsewhere = now
+        if back.any():
+            self._take_up(
+                [f for f in self._anomalies.open_episodes() if f.signal_key < len(back) and back[f.signal_key]]
+            )
         return [
             self._finding(watch.detector, replace(episode, ended_at=episode.last_at))
             for watch in self._watches
