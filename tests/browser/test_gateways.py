@@ -24,6 +24,7 @@ from tests.browser.test_access import RUN_AXE, SIZES
 from tests.site_process import SiteProcess
 
 NAME = "gw-hall-a"
+ENDED = "it ended yesterday; ask for another: CN=" + "o" * 300
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,12 @@ def gateway(demo_server: SiteProcess) -> Iterator[str]:
 def status() -> GatewayStatus:
     now = now_us()
     expired = GatewayCondition(
-        ConditionCode.CERTIFICATE_EXPIRED, "line-2", now - 60 * SECOND, now, "it ended yesterday; ask for another", 3
+        ConditionCode.CERTIFICATE_EXPIRED,
+        "line-2",
+        now - 60 * SECOND,
+        now,
+        f"it ended yesterday; ask for another: CN={'o' * 300}",
+        3,
     )
     return GatewayStatus(
         name=NAME,
