@@ -48,6 +48,8 @@ class OutputRunner:
         async with asyncio.TaskGroup() as tasks:
             for planned in self._outputs:
                 tasks.create_task(self._keep(planned), name=f"output {planned.name}")
+            # Without an output, or with none that can work, the gateway goes on all the same.
+            await asyncio.Event().wait()
 
     async def _keep(self, planned: PlannedOutput) -> None:
         conditions, attempt = self._conditions[planned.name], 0
