@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forewarn.contracts.outbox import Packed, Tally, Urgency
+from forewarn.contracts.outbox import Delivery, Packed, Parcel, Tally, Urgency
 from forewarn.domain.access import Role
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import StorageFailed
@@ -20,7 +20,7 @@ from forewarn.domain.series import Series
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.drill.cable import Cable
 from forewarn.gateway.outbox import SqliteOutbox
-from forewarn.gateway.uplink.link import SiteLink
+from forewarn.gateway.uplink.link import SiteLink, TableUnknown
 from forewarn.gateway.uplink.uplink import RawRequest, Uplink
 from forewarn.gateway.wire import Wire
 from forewarn.kit.clock import now_us
@@ -308,3 +308,44 @@ async def test_the_site_asks_for_raw_readings_and_gets_them(tmp_path: Path, site
         assert asked[0].signals == ("p1.flow",)
         await asyncio.sleep(2.5)
         assert len(asked) == 1  # told to be done, it is not asked again
+
+
+async def test_a_disk_that_cannot_take_what_the_site_asks_for_does_not_end_the_uplink(
+    tmp_path: Path, site: OneSite
+) -> None:
+    refusals = [StorageFailed("no space left", condition=ConditionCode.DISK_FULL)] * 2
+    answered: list[RawRequest] = []
+
+    def answer(request: RawRequest) -> None:
+        if refusals:
+            raise refusals.pop()
+        answered.append(request)
+
+    async with sending(tmp_path / "o", site, answer) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        span = {"start": "2026-01-02T00:00:00Z", "end": "2026-01-02T01:00:00Z"}
+        asked = {"signals": ["p1.flow"], **span}
+        assert site.process.http.post(f"/api/v1/gateways/{NAME}/requests", json=asked).status_code == 201
+        await until(lambda: ConditionCode.DISK_FULL in sender.codes, 10)
+        await until(lambda: bool(answered), 10)
+        sender.pack(1)
+        await sender.until_delivered()
+
+
+async def test_a_site_that_keeps_no_signal_table_is_told_and_does_not_end_the_uplink(
+    tmp_path: Path, site: OneSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgets, send_parcel = True, SiteLink.send_parcel
+
+    async def forgotten(link: SiteLink, parcel: Parcel) -> Delivery:
+        if forgets:
+            raise TableUnknown("signal table unknown")
+        return await send_parcel(link, parcel)
+
+    monkeypatch.setattr(SiteLink, "send_parcel", forgotten)
+    async with sending(tmp_path / "o", site) as sender:
+        sender.pack(5)
+        await until(lambda: ConditionCode.SITE_REFUSES in sender.codes, 10)
+        forgets = False
+        await sender.until_delivered()
+        await until(lambda: ConditionCode.SITE_REFUSES not in sender.codes, 10)

@@ -227,7 +227,14 @@ class Uplink:
             return await self._link.send_parcel(parcel)
         except TableUnknown:
             await self._send_table()
+        try:
             return await self._link.send_parcel(parcel)
+        except TableUnknown as error:
+            raise SiteAway(
+                f"the site does not keep what our signals are called ({error}): do other gateways use the name of this "
+                "one, or is there more than one site behind that address?",
+                condition=ConditionCode.SITE_REFUSES,
+            ) from error
 
     async def _send_table(self) -> None:
         signals, self._unknown = self._signals(), ""
@@ -246,7 +253,7 @@ class Uplink:
             try:
                 await self._tell()
                 failures = 0
-            except (SiteAway, SiteRefuses, ParcelRefused, TableUnknown) as error:
+            except (SiteAway, SiteRefuses, ParcelRefused, TableUnknown, StorageFailed) as error:
                 self._failed(error)
                 wait_s = self._backoff.delay_s(failures, random.random())  # noqa: S311
                 failures += 1
