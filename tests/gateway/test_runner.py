@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from forewarn.domain.assets import Limits
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import BatchLogFull, ConfigurationError, SourceUnreachable, StorageFailed
 from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
@@ -145,15 +146,38 @@ async def test_wrong_settings_are_said_and_tried_again_when_they_change(config, 
         assert state(runner, "a") is SourceState.CONNECTED
 
 
-async def test_what_a_connector_calls_misconfigured_is_not_tried_again():
+async def test_what_a_connector_calls_misconfigured_is_tried_again_seldom():
+    """It may be a file beside ours: a certificate that was just being renewed when the link was lost."""
     door = MemoryDoor()
-    connector = ScriptedConnector(a=[(1, 10, 1.0), ConfigurationError("wrong password"), (1, 20, 2.0)])
-    async with Started(runner_of(connector, door, [source("a")], [signal(1, "a")])) as runner:
+    connector = ScriptedConnector(a=[(1, 10, 1.0), ConfigurationError("no such file"), (1, 20, 2.0)])
+    runner = runner_of(connector, door, [source("a")], [signal(1, "a")], misconfigured_again_s=0.5)
+    async with Started(runner):
         await eventually(lambda: len(door.rows(1)) == 2, "the reading and the gap")
         await asyncio.sleep(0.2)
         assert state(runner, "a") is SourceState.MISCONFIGURED
-    assert connector.runs == ["a"]
+        assert connector.runs == ["a"]
+        await eventually(lambda: len(door.rows(1)) == 3, "mended")
+        assert state(runner, "a") is SourceState.CONNECTED
+        assert not runner.conditions()
     assert door.rows(1)[1][2] == BAD_NO_COMMUNICATION
+
+
+async def test_what_is_misconfigured_is_tried_again_when_the_file_is_read_again():
+    door = MemoryDoor()
+    connector = ScriptedConnector(a=[ConfigurationError("no such file"), (1, 20, 2.0)])
+    async with Started(runner_of(connector, door, [source("a")], [signal(1, "a")])) as runner:
+        await eventually(lambda: state(runner, "a") is SourceState.MISCONFIGURED, "misconfigured")
+        await runner.update([source("a")], [signal(1, "a")])
+        await eventually(lambda: len(door.rows(1)) == 1, "runs again")
+
+
+async def test_a_source_that_is_away_says_the_newest_reason_alone():
+    door = MemoryDoor()
+    expired = SourceUnreachable("expired", condition=ConditionCode.CERTIFICATE_EXPIRED)
+    connector = ScriptedConnector(a=[SourceUnreachable("no route"), expired, ConfigurationError("no such file")])
+    async with Started(runner_of(connector, door, [source("a")], [signal(1, "a")])) as runner:
+        await eventually(lambda: state(runner, "a") is SourceState.MISCONFIGURED, "misconfigured")
+        assert [held.code for held in runner.conditions()] == [ConditionCode.MISCONFIGURED]
 
 
 async def test_update_restarts_only_what_changed():

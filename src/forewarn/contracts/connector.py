@@ -37,7 +37,8 @@ class Connector(Protocol):
         """Connect, subscribe or poll, and put readings until cancelled.
 
         Raises SourceUnreachable when the peer cannot be reached or is lost (the supervisor backs off and
-        calls again: no reconnect loop in here), ConfigurationError when trying again cannot help.
+        calls again: no reconnect loop in here), ConfigurationError when only a person can help
+        (it is tried again, but seldom).
         Source timestamps are the peer's; where a protocol has none, the time of reception.
         On cancellation all sockets are closed before it returns."""
         ...

@@ -11,8 +11,8 @@ _OVER_AFTER_US: Final = MINUTE
 
 
 class Conditions:
-    """Those of `subject`. A lasting one holds until it is ended; any other until it was not named for a minute.
-    Thread-safe."""
+    """Those of `subject`. A lasting one says why it does not work as a whole: it holds until it is ended, or another
+    one takes its place; any other until it was not named for a minute. Thread-safe."""
 
     def __init__(self, subject: str, clock: Callable[[], int]) -> None:
         """clock: microseconds UTC."""
@@ -31,7 +31,9 @@ class Conditions:
             since, times = (now, 0) if before is None else (before.since, before.count)
             self._held[code] = GatewayCondition(code, self._subject, since, now, text, times + count)
             if lasting:
-                self._lasting.add(code)
+                for other in self._lasting - {code}:
+                    del self._held[other]
+                self._lasting = {code}
 
     def end(self, *codes: ConditionCode) -> None:
         """They are over; what did not hold stays so."""

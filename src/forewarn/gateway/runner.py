@@ -65,6 +65,7 @@ class SourceRunner:
         newest: Newest | None = None,
         stale_after_s: float = 30.0,
         backoff: Backoff | None = None,
+        misconfigured_again_s: float = 30.0,
     ) -> None:
         self._connectors = connectors
         self._door = door
@@ -72,6 +73,7 @@ class SourceRunner:
         self._clock = clock
         self._stale_after_us = int(stale_after_s * SECOND)
         self._backoff = backoff or Backoff()
+        self._misconfigured_again_s = misconfigured_again_s
         self._absence = absence
         self._newest = newest
         self._plans = _plans(sources, signals)
@@ -105,11 +107,17 @@ class SourceRunner:
             await self._cancel(list(self._tasks))
 
     async def update(self, sources: Sequence[SourceConfig], signals: Sequence[Signal]) -> None:
-        """The plant changed: restart the sources whose settings or signals differ, leave the others be."""
+        """The plant changed: restart the sources whose settings or signals differ, and those that are misconfigured,
+        for what was wrong may lie in another file; leave the others be."""
         async with self._changing:
             new = _plans(sources, signals)
             gone = [name for name in self._plans if name not in new]
-            changed = [name for name, plan in new.items() if not plan.collects_as(self._plans.get(name))]
+            changed = [
+                name
+                for name, plan in new.items()
+                if not plan.collects_as(self._plans.get(name))
+                or self._health[name].status().state is SourceState.MISCONFIGURED
+            ]
             await self._cancel([*gone, *changed])
             kept = {name: self._health[name] for name in new if name not in changed}
             self._health = kept | {name: self._fresh_health(new[name]) for name in changed}
@@ -147,7 +155,8 @@ class SourceRunner:
     async def _work(self, plan: _Plan, health: SourceHealth, sink: DoorSink, absence: Absence | None) -> None:
         if absence is not None:
             await mark(plan.config.name, sink.mark_absence(absence))
-        await supervise(plan.config, plan.signals, self._connectors, sink, health, self._backoff)
+        again_s = self._misconfigured_again_s
+        await supervise(plan.config, plan.signals, self._connectors, sink, health, self._backoff, again_s)
 
     async def _cancel(self, names: Sequence[str]) -> None:
         tasks = {name: self._tasks.pop(name) for name in names if name in self._tasks}

@@ -51,31 +51,36 @@ async def supervise(
     sink: DoorSink,
     health: SourceHealth,
     backoff: Backoff,
+    misconfigured_again_s: float,
 ) -> None:
-    """Until cancelled, or until the configuration proves wrong: that is retried only when it changes."""
+    """Until cancelled, or until settings do not parse: that is tried again only when they change. What a connector
+    calls misconfigured may be a file beside ours, such as a certificate while it is renewed: that is tried again, but
+    seldom."""
     try:
         connector, request = prepare(config, signals, connectors)
         attempt, last_why = 0, ""
         while True:
             started = asyncio.get_running_loop().time()
-            why, condition = await _run_once(connector, request, sink)
+            why, condition, misconfigured = await _run_once(connector, request, sink)
             was_connected = sink.is_connected
-            health.lost(why, condition)
+            (health.misconfigured if misconfigured else health.lost)(why, condition)
             if was_connected or why != last_why:  # a source that stays away is one line in the log
-                _log.warning("source %s %s: %s", config.name, "lost" if was_connected else "unreachable", why)
+                what = "misconfigured" if misconfigured else "lost" if was_connected else "unreachable"
+                _log.log(
+                    logging.ERROR if misconfigured else logging.WARNING, "source %s %s: %s", config.name, what, why
+                )
                 last_why = why
             if was_connected:
                 await mark(config.name, sink.mark_gap())
                 # A link that stood for a while is tried again at once; one that flaps is not hammered.
                 stood_s = asyncio.get_running_loop().time() - started
                 attempt = 0 if stood_s > backoff.cap_s else attempt
-            await asyncio.sleep(backoff.delay_s(attempt, random.random()))  # noqa: S311 - jitter, not a secret
+            delay_s = backoff.delay_s(attempt, random.random())  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(misconfigured_again_s if misconfigured else delay_s)
             attempt += 1
     except ConfigurationError as error:
         _log.error("source %s is misconfigured: %s", config.name, error)
         health.misconfigured(str(error), error.condition)
-        if sink.is_connected:
-            await mark(config.name, sink.mark_gap())
     except asyncio.CancelledError:
         health.enter(SourceState.STOPPED)
         raise
@@ -89,15 +94,16 @@ async def mark(name: str, marking: Awaitable[None]) -> None:
         _log.exception("source %s: the gap could not be marked", name)
 
 
-async def _run_once(connector: Connector, request: SourceRequest, sink: DoorSink) -> tuple[str, ConditionCode]:
-    """Why it ended. Only ConfigurationError and cancellation pass: no fault of one source may end its supervisor."""
+async def _run_once(connector: Connector, request: SourceRequest, sink: DoorSink) -> tuple[str, ConditionCode, bool]:
+    """Why it ended, and whether it is misconfigured. Only cancellation passes: no fault of one source may end its
+    supervisor."""
     try:
         await connector.run(request, sink)
     except SourceUnreachable as error:
-        return str(error), error.condition
-    except ConfigurationError:
-        raise
+        return str(error), error.condition, False
+    except ConfigurationError as error:
+        return str(error), error.condition, True
     except Exception as error:
         _log.exception("source %s: connector %s failed", request.name, connector.name)
-        return f"connector {connector.name} failed: {type(error).__name__}: {error}", ConditionCode.FAILED
-    return "the connector ended without an error", ConditionCode.FAILED
+        return f"connector {connector.name} failed: {type(error).__name__}: {error}", ConditionCode.FAILED, False
+    return "the connector ended without an error", ConditionCode.FAILED, False

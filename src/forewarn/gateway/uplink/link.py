@@ -16,7 +16,8 @@ from forewarn.domain.errors import ConfigurationError, ForewarnError
 from forewarn.kit.named_secret import named_secret
 from forewarn.policies.gateway_settings import UplinkSettings
 
-_EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+# X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (openssl, x509_vfy.h)
+_NOT_IN_TIME: Final = {9: "is not valid yet: is this machine's clock right?", 10: "has expired: renew it at the site"}
 _LONGEST_ANSWER: Final = 1 << 20
 
 
@@ -116,10 +117,10 @@ class SiteLink:
             async with self._session.request(method, self._base + path, data=body, headers=headers) as answer:
                 text = await answer.content.read(_LONGEST_ANSWER)
                 return _meaning(answer.status, answer.headers, text, self._settings.url)
+        except aiohttp.ClientConnectorCertificateError as error:  # which calls itself an SSLCertVerificationError, too
+            raise _untrusted(error.certificate_error, self._settings.url) from error
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(error, self._settings.url) from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise _untrusted(error.certificate_error, self._settings.url) from error
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise SiteAway(f"{self._settings.url} does not answer: {error or type(error).__name__}") from error
 
@@ -140,7 +141,10 @@ def _meaning(status: int, headers: Mapping[str, str], text: bytes, url: str) -> 
         return answer
     why = str(answer.get("detail") or answer.get("title") or f"status {status}")[:500]
     if status in (401, 403):
-        raise SiteRefuses(f"{url} refuses this gateway: {why}")
+        raise SiteRefuses(
+            f"{url} refuses this gateway: {why}. Is the key its own? forewarn machines add NAME --role gateway --key "
+            "makes one at the site"
+        )
     if status == 409 and answer.get("code") == "signal_table_unknown":
         raise TableUnknown(why)
     if status in (429, 503):
@@ -158,9 +162,8 @@ def _seconds(text: str | None) -> float:
 
 
 def _untrusted(error: Exception, url: str) -> SiteAway:
-    if getattr(error, "verify_code", 0) == _EXPIRED:
-        text = f"the certificate of {url} has expired: renew it at the site"
-        return SiteAway(text, condition=ConditionCode.CERTIFICATE_EXPIRED)
+    if (when := _NOT_IN_TIME.get(getattr(error, "verify_code", 0))) is not None:
+        return SiteAway(f"the certificate of {url} {when}", condition=ConditionCode.CERTIFICATE_EXPIRED)
     why = getattr(error, "verify_message", "") or str(error)
     text = f"the certificate of {url} is not trusted ({why}): set gateway.uplink.ca to who signed it"
     return SiteAway(text, condition=ConditionCode.CERTIFICATE_UNTRUSTED)

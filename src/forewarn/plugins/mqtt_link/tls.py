@@ -44,7 +44,9 @@ def refusal(where: str, error: OSError, settings: BrokerSettings) -> SourceUnrea
     if isinstance(error, ssl.SSLCertVerificationError):
         expired = error.verify_code in _NOT_IN_TIME
         code = ConditionCode.CERTIFICATE_EXPIRED if expired else ConditionCode.CERTIFICATE_UNTRUSTED
-        return SourceUnreachable(f"the certificate of {where} is not trusted: {error.verify_message}", condition=code)
+        remedy = "renew it there, or set our clock" if expired else "set ca to who signed it, if it is the right broker"
+        text = f"the certificate of {where} is not trusted ({error.verify_message}): {remedy}"
+        return SourceUnreachable(text, condition=code)
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).upper()
         for part, code, text in _ALERTS:
