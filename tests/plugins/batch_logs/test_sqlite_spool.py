@@ -76,6 +76,17 @@ def test_file_space_is_used_again(tmp_path: Path) -> None:
     assert (tmp_path / "spool.db").stat().st_size < stored / 3
 
 
+def test_many_small_batches_do_not_grow_the_write_ahead_log(tmp_path: Path) -> None:
+    """A gateway writes some of them a second for years; each costs pages, however few readings it holds."""
+    log = SqliteSpool(tmp_path)
+    try:
+        for sequence in range(400):
+            log.append(batch(sequence, readings=1)).result()
+        assert (tmp_path / "spool.db-wal").stat().st_size < 24 * 2**20
+    finally:
+        log.close()
+
+
 def test_memory_waiting_for_the_disk_is_bounded(tmp_path: Path) -> None:
     log = SqliteSpool(tmp_path, queue_bytes=100_000)
     holder = sqlite3.connect(tmp_path / "spool.db", isolation_level=None)
