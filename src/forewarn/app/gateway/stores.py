@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from forewarn.app.plugins import load
+from forewarn.contracts.batch_log import BatchLog
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import StorageFailed
+from forewarn.domain.readings import ReadingBatch
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.healing_log import REASON, DiscardingLog, HealingLog
 from forewarn.gateway.local.alarms import LocalOffsets
@@ -22,6 +26,7 @@ MIB: Final = 1 << 20
 RAW: Final = "raw"
 OUTBOX: Final = "outbox"
 _RING_BYTES: Final = 8 * MIB
+_LOST: Final = "lost\tbatches"  # no source's name holds a tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +73,21 @@ def _open_spool(directory: Path, capacity_bytes: int, handled: int, conditions: 
             raise
         conditions.enter(ConditionCode.BUFFER_DAMAGED, plugin.begin_anew(directory, handled, shrink=True))
         opened = plugin(directory, **options)
+    if (missing := handled - opened.depth().last_offset) > 0:
+        _fill_up(opened, missing)
+        text = (
+            f"the raw log in {directory} has lost its last {missing} batches: power was lost, and the disk had not "
+            "kept what it said it had. What was thinned of them is in the outbox; the rest is gone. Check the disk"
+        )
+        conditions.enter(ConditionCode.BUFFER_DAMAGED, text)
     return opened
+
+
+def _fill_up(log: BatchLog, count: int) -> None:
+    """Empty batches in the place of lost ones: stages have passed their offsets, and would pass over what comes there.
+    Raises StorageFailed."""
+    first = log.last_sequence(_LOST) + 1
+    no_rows = (np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32))
+    appended = [log.append(ReadingBatch(*no_rows, _LOST, first + n)) for n in range(count)]
+    for each in appended:
+        each.result()
