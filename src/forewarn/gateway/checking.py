@@ -121,16 +121,18 @@ async def check_source(
     except (SourceUnreachable, ConfigurationError) as error:
         problem, condition = str(error), error.condition
     if not problem and look.connected_after_s is None and not look.readings:
-        problem, condition = f"nothing was heard within {seconds:g} s", ConditionCode.SILENT
-    checks = [_check(signal, look) for signal in signals]
+        problem = f"nothing was heard within {seconds:g} s: is it there, and does it answer? Wait longer with --seconds"
+        condition = ConditionCode.SILENT
+    why_nothing = "" if problem else f"nothing came in {seconds:g} s; where it is sent seldom, wait longer: --seconds"
+    checks = [_check(signal, look, why_nothing) for signal in signals]
     return SourceCheck(config, checks, look.connected_after_s, problem, condition, look.remarks)
 
 
-def _check(signal: Signal, look: _Look) -> SignalCheck:
+def _check(signal: Signal, look: _Look, why_nothing: str) -> SignalCheck:
     remark = next((text for text in look.remarks if f"{signal.id!r}" in text), "")
     reading = look.readings.get(signal.key)
     if reading is None:
-        return SignalCheck(signal, Found.NOTHING, remark=remark)
+        return SignalCheck(signal, Found.NOTHING, remark=remark or why_nothing)
     time, value, quality, heard_at = reading
     age_s = (heard_at - time) / SECOND
     codes = np.array([quality], np.uint32)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -101,8 +102,10 @@ async def _reload(gateway: Gateway, file: Path, wanted: asyncio.Event) -> None:
             await gateway.take(plant)
         except ForewarnError as error:
             _log.error("gateway_file_not_taken", error=str(error))
-            gateway.conditions.enter(ConditionCode.MISCONFIGURED, f"the file was read again and not taken: {error}")
+            text = f"the file was read again and not taken: {error}"
+            gateway.conditions.enter(ConditionCode.MISCONFIGURED, text, lasting=True)
             continue
+        gateway.conditions.end(ConditionCode.MISCONFIGURED)
         if settings != gateway.settings:
             _log.warning("restart_needed", remedy="the table gateway changed: restart the gateway")
         _log.info("gateway_file_taken", signals=int(gateway.plant.table.known.sum()))
@@ -151,9 +154,13 @@ def _look_after_disk(gateway: Gateway, second: int) -> None:
 
 
 def _condition_of(error: str) -> ConditionCode:
+    """By the words of SQLite and of the operating system: a line's health tells of its errors in words."""
     words = {
         "damaged": ConditionCode.BUFFER_DAMAGED,
         "disk is full": ConditionCode.DISK_FULL,
+        os.strerror(errno.ENOSPC): ConditionCode.DISK_FULL,
+        os.strerror(errno.EDQUOT): ConditionCode.DISK_FULL,
         "readonly": ConditionCode.DISK_READ_ONLY,
+        os.strerror(errno.EROFS): ConditionCode.DISK_READ_ONLY,
     }
     return next((code for word, code in words.items() if word in error), ConditionCode.FAILED)

@@ -122,7 +122,7 @@ class SiteLink:
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(error, self._settings.url) from error
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise SiteAway(f"{self._settings.url} does not answer: {error or type(error).__name__}") from error
+            raise SiteAway(f"{self._settings.url} does not answer: {str(error) or type(error).__name__}") from error
 
 
 def table_name(signals: Mapping[int, str]) -> str:

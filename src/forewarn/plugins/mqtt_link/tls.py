@@ -55,7 +55,7 @@ def refusal(where: str, error: OSError, settings: BrokerSettings) -> SourceUnrea
     if (ended := _expired(settings.certificate)) is not None:
         text = f"{where} ended the connection; our certificate {settings.certificate} expired {ended}: renew it"
         return SourceUnreachable(text, condition=ConditionCode.CERTIFICATE_EXPIRED)
-    return SourceUnreachable(f"{where} does not answer: {error or type(error).__name__}")
+    return SourceUnreachable(f"{where} does not answer: {str(error) or type(error).__name__}")
 
 
 def _expired(certificate: Path | None) -> str | None:

@@ -37,7 +37,7 @@ async def collect(request: SourceRequest, settings: OpcUaSettings, memory: Memor
         raise
     except (OSError, TimeoutError, UaError) as error:
         choice.lost(str(error))
-        raise SourceUnreachable(f"{chosen.entrance.url} is lost: {error or type(error).__name__}") from error
+        raise SourceUnreachable(f"{chosen.entrance.url} is lost: {str(error) or type(error).__name__}") from error
     finally:
         missed.end()
         await close_session(chosen.client, polite=False)  # who cancels early may leave it open
@@ -59,6 +59,6 @@ async def look_around(settings: OpcUaSettings, match: Sequence[str], most: int) 
         async for point in walk(chosen.client, await limits_of(chosen.client), match, most):
             yield point
     except (OSError, TimeoutError, UaError) as error:
-        raise SourceUnreachable(f"{chosen.entrance.url} is lost: {error or type(error).__name__}") from error
+        raise SourceUnreachable(f"{chosen.entrance.url} is lost: {str(error) or type(error).__name__}") from error
     finally:
         await close_session(chosen.client, polite=True)

@@ -68,7 +68,7 @@ class Share:
             polite = True
             raise
         except (OSError, TimeoutError, UaError) as error:
-            raise SourceUnreachable(f"{self._entrance.url} is lost: {error or type(error).__name__}") from error
+            raise SourceUnreachable(f"{self._entrance.url} is lost: {str(error) or type(error).__name__}") from error
         finally:
             self.up.clear()
             self._subscription = None

@@ -94,7 +94,7 @@ class Choice:
             level = await _level(client) if self._several else least
         except (OSError, TimeoutError, UaError) as error:
             await close_session(client, polite=False)
-            raise SourceUnreachable(f"{entrance.url} is lost: {error or type(error).__name__}") from error
+            raise SourceUnreachable(f"{entrance.url} is lost: {str(error) or type(error).__name__}") from error
         except BaseException:
             await close_session(client, polite=False)
             raise

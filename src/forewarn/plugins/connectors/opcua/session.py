@@ -97,7 +97,7 @@ class Entrance:
         try:
             endpoints = await client.connect_and_get_server_endpoints()
         except (OSError, TimeoutError, UaError) as error:
-            raise SourceUnreachable(f"{self.url} does not answer: {error or type(error).__name__}") from error
+            raise SourceUnreachable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
         finally:
             await close_session(client, polite=False)
         for endpoint in endpoints:
@@ -128,7 +128,7 @@ class Entrance:
             # The library drops the code of a refused secure channel, and finds itself without an answer.
             raise self._named(StatusCodes.BadSecurityChecksFailed) from error
         except (OSError, TimeoutError, UaError) as error:
-            raise SourceUnreachable(f"{self.url} does not answer: {error or type(error).__name__}") from error
+            raise SourceUnreachable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
         finally:
             if not opened:
                 await close_session(client, polite=False)
