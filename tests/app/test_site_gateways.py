@@ -14,7 +14,7 @@ from forewarn.app.wiring import Site, open_site
 from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.domain.access import Grant, Role
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.conditions import ConditionCode, EndedCondition, GatewayCondition
 from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, LedgerSums, SiteState, UplinkStatus
 from forewarn.domain.people import Machine
 from forewarn.kit.clock import SECOND, now_us
@@ -128,3 +128,28 @@ def test_who_is_away_is_written_down_once_and_no_sooner_than_we_could_have_heard
         clock.now += 20 * SECOND
         care.look_around()
         assert not edge.scored(5).any()
+
+
+def test_what_came_and_went_while_the_site_was_away_is_in_the_journal(tmp_path: Path) -> None:
+    with open_site(settings(tmp_path / "site")) as site:
+        store, now = site.catalog.gateways, now_us()
+        unseen = GatewayCondition(ConditionCode.UNREACHABLE, "plc", now - 90 * SECOND, now - 80 * SECOND, "cable", 3)
+        known = GatewayCondition(ConditionCode.DISK_FULL, "", now - 70 * SECOND, now, "make room")
+        status = GatewayStatus(
+            "gw",
+            "1",
+            now,
+            now,
+            GatewayRole.ALONE,
+            UplinkStatus(SiteState.CONNECTED, now),
+            BufferStatus(1, 0, 0, 1),
+            LedgerSums(),
+        )
+        store.beat(replace(status, conditions=(known,)), ())
+        ended = (EndedCondition(unseen, now - 75 * SECOND), EndedCondition(known, now - 5 * SECOND))
+        for _ in range(2):  # the answer may be lost: it is told again
+            store.beat(replace(status, ended=ended), ())
+        found = {past.condition.code: past for past in store.conditions("gw", 10)}
+        assert found[ConditionCode.UNREACHABLE].condition == unseen
+        assert found[ConditionCode.UNREACHABLE].ended_at == now - 75 * SECOND
+        assert (found[ConditionCode.DISK_FULL].ended_at or 0) >= now  # by the site's clock

@@ -33,9 +33,10 @@ def status_of(body: bytes, gateway: str) -> tuple[GatewayStatus, list[str]]:
     done = decoded(bytes(parts.get("done", msgspec.Raw(b"[]"))), list[str])
     if status.name != gateway:
         raise InvalidInput(f"the status is of gateway {status.name!r}, not of {gateway!r}", field="name")
-    if len(status.conditions) > _MOST_CONDITIONS:
+    if len(status.conditions) > _MOST_CONDITIONS or len(status.ended) > _MOST_CONDITIONS:
         raise InvalidInput(f"a gateway has at most {_MOST_CONDITIONS:,} conditions", field="conditions")
-    numbers = [n for c in status.conditions for n in (c.since, c.last_at, c.count)]
+    told = [*status.conditions, *(each.condition for each in status.ended)]
+    numbers = [n for c in told for n in (c.since, c.last_at, c.count)] + [each.ended_at for each in status.ended]
     if any(not 0 <= n < _LATEST for n in numbers):
         raise InvalidInput("a condition's times and count are beyond what a clock can show", field="conditions")
     return _kept(status), [_text(each, _LONGEST_NAME) for each in done[:1_000]]
@@ -48,6 +49,7 @@ def _kept(status: GatewayStatus) -> GatewayStatus:
         version=_text(status.version, _LONGEST_NAME),
         public_key=_text(status.public_key, _LONGEST_TEXT),
         conditions=tuple(map(_condition, status.conditions)),
+        ended=tuple(replace(each, condition=_condition(each.condition)) for each in status.ended),
     )
 
 

@@ -105,14 +105,21 @@ class CatalogGateways:
 def _follow(connection: Connection, status: GatewayStatus, now: int) -> None:
     """The journal as the gateway tells its conditions: a state that it no longer names is over."""
     c = gateway_conditions.c
+    past = [_row(status.name, each.condition) | {"ended_at": each.ended_at} for each in status.ended]
+    # Those that the journal has open end below, by our clock: only what it never heard of ends by the gateway's.
+    upsert(connection, gateway_conditions, _each_once(past), keep=("ended_at",))
     rows = [_row(status.name, condition) for condition in status.conditions]
-    upsert(connection, gateway_conditions, list({(r["code"], r["subject"], r["since"]): r for r in rows}.values()))
+    upsert(connection, gateway_conditions, _each_once(rows))
     ended = update(gateway_conditions).where(c.gateway == status.name, c.ended_at.is_(None))
     if rows:
         ended = ended.where(
             tuple_(c.code, c.subject, c.since).not_in([(r["code"], r["subject"], r["since"]) for r in rows])
         )
     connection.execute(ended.values(ended_at=now))
+
+
+def _each_once(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({(r["code"], r["subject"], r["since"]): r for r in rows}.values())
 
 
 def _settle(connection: Connection, name: str, done: Sequence[str], now: int) -> Sequence[RawRequest]:

@@ -22,7 +22,8 @@ class GatewayRecord:
 
 @dataclass(frozen=True, slots=True)
 class PastCondition:
-    """A condition as the site's journal has it; ended_at: by the site's clock, None while it holds."""
+    """A condition as the site's journal has it; ended_at: by the site's clock, by the gateway's where it
+    ended before the site heard of it; None while it holds."""
 
     condition: GatewayCondition
     ended_at: int | None

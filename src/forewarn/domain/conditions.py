@@ -32,6 +32,11 @@ class ConditionCode(StrEnum):
     STANDBY_ALONE = "standby_alone"
     FAILED = "failed"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ConditionCode | None":
+        """A gateway newer than its site may know more of them; its text says what it is."""
+        return cls.FAILED if isinstance(value, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayCondition:
@@ -47,3 +52,11 @@ class GatewayCondition:
     last_at: int
     text: str
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCondition:
+    """One that is over; ended_at: microseconds UTC, the gateway's clock."""
+
+    condition: GatewayCondition
+    ended_at: int

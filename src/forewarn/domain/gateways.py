@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from forewarn.domain.conditions import GatewayCondition
+from forewarn.domain.conditions import EndedCondition, GatewayCondition
 from forewarn.domain.sources import SourceStatus
 
 
@@ -86,7 +86,7 @@ class LedgerSums:
 class GatewayStatus:
     """at, started_at: microseconds UTC, the gateway's clock. silent: ids of signals that nothing was heard of for
     longer than is usual; all its others are alive. former: ids of its signal table that it no longer collects.
-    alarms: active ones."""
+    alarms: active ones. ended: conditions that are over, until the site has heard of it."""
 
     name: str
     version: str
@@ -105,3 +105,4 @@ class GatewayStatus:
     partner: str = ""
     resident_bytes: int = 0
     public_key: str = ""
+    ended: tuple[EndedCondition, ...] = ()

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from forewarn.domain.conditions import ConditionCode, GatewayCondition
+from forewarn.domain.conditions import ConditionCode, EndedCondition, GatewayCondition
 from forewarn.kit.clock import MINUTE
 
 _OVER_AFTER_US: Final = MINUTE
+_MOST_ENDED: Final = 200
 
 
 class Conditions:
@@ -53,3 +54,30 @@ class Conditions:
 
     def _is_over(self, held: GatewayCondition, now: int) -> bool:
         return held.code not in self._lasting and not -_OVER_AFTER_US <= now - held.last_at <= _OVER_AFTER_US
+
+
+class EndedConditions:
+    """What is over and not told yet, the newest 200: the site's journal has a gap otherwise where it was away.
+    Thread-safe."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        """clock: microseconds UTC."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[tuple[ConditionCode, str, int], GatewayCondition] = {}
+        self._ended: list[EndedCondition] = []
+
+    def follow(self, held: Sequence[GatewayCondition]) -> tuple[EndedCondition, ...]:
+        """What holds now, of all subjects; what ended, the oldest first."""
+        now = self._clock()
+        with self._lock:
+            before, self._held = self._held, {(c.code, c.subject, c.since): c for c in held}
+            over = [EndedCondition(c, now) for name, c in before.items() if name not in self._held]
+            self._ended = [*self._ended, *over][-_MOST_ENDED:]
+            return tuple(self._ended)
+
+    def told(self, ended: Sequence[EndedCondition]) -> None:
+        """The site has these."""
+        gone = set(ended)
+        with self._lock:
+            self._ended = [each for each in self._ended if each not in gone]

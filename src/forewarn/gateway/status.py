@@ -14,6 +14,7 @@ from forewarn.domain.alarms import Condition
 from forewarn.domain.conditions import GatewayCondition
 from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, SiteState, UplinkStatus
 from forewarn.domain.sources import SourceState, SourceStatus
+from forewarn.gateway.conditions import EndedConditions
 from forewarn.kit.clock import SECOND
 
 _PAGE: Final = resource.getpagesize()
@@ -61,6 +62,7 @@ class StatusReport:
         self._public_key = public_key
         self._ids = ids
         self._rate: tuple[int, int] = (started_at, 0)
+        self._ended = EndedConditions(clock)
         self.conditions: Callable[[], Sequence[GatewayCondition]] = lambda: ()
         self.uplink: Callable[[], UplinkStatus] = lambda: UplinkStatus(SiteState.NONE, started_at)
         self.role: Callable[[], tuple[GatewayRole, str]] = lambda: (GatewayRole.ALONE, "")
@@ -68,6 +70,7 @@ class StatusReport:
     def __call__(self) -> GatewayStatus:
         sources, rules = tuple(self._sources()), self._alarms.rules()
         role, partner = self.role()
+        conditions = tuple(self.conditions())
         return GatewayStatus(
             name=self._name,
             version=self._version,
@@ -78,7 +81,7 @@ class StatusReport:
             buffer=self._buffer(),
             ledger=self._outbox.sums(),
             sources=sources,
-            conditions=tuple(self.conditions()),
+            conditions=conditions,
             silent=tuple(self._silent(sources, rules)),
             former=self._former(),
             signals=int(self._plant.table.known.sum()),
@@ -86,7 +89,12 @@ class StatusReport:
             partner=partner,
             resident_bytes=_resident_bytes(),
             public_key=self._public_key,
+            ended=self._ended.follow(conditions),
         )
+
+    def told(self, status: GatewayStatus) -> None:
+        """The site has this status."""
+        self._ended.told(status.ended)
 
     def _buffer(self) -> BufferStatus:
         raw, waiting_bytes = self._raw(), self._outbox.waiting().bytes

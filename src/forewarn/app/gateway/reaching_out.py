@@ -14,12 +14,12 @@ from forewarn.contracts.lease_broker import LeaseBroker
 from forewarn.contracts.outbox import Urgency
 from forewarn.domain.assets import Signal, SourceConfig
 from forewarn.domain.errors import ConfigurationError
-from forewarn.domain.gateways import GatewayStatus
 from forewarn.domain.series import Series
 from forewarn.domain.sources import SourceTimes
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.outputs import PlannedOutput
 from forewarn.gateway.standby import Standby
+from forewarn.gateway.status import StatusReport
 from forewarn.gateway.uplink.link import SiteLink
 from forewarn.gateway.uplink.uplink import RawRequest, Uplink
 from forewarn.gateway.wire import Wire
@@ -42,7 +42,7 @@ def uplink_of(
     settings: GatewaySettings,
     link: SiteLink | None,
     stores: Stores,
-    status: Callable[[], GatewayStatus],
+    status: StatusReport,
     conditions: Conditions,
     standby: Standby | None,
     clock: SteadyClock,
@@ -59,6 +59,7 @@ def uplink_of(
         conditions,
         may_send=(lambda: True) if standby is None else (lambda: standby.may_send),
         judge_clock=clock.judge,
+        told=status.told,
     )
     if standby is not None:
         standby.covered_until = uplink.covered_until

@@ -47,7 +47,8 @@ class Uplink:
     what a heartbeat tells.
 
     answer_request: puts what the raw ring holds into the outbox; called in a thread. may_send: False while a standby
-    partner is the one that sends. judge_clock: told the site's clock less ours, microseconds; True when it set ours."""
+    partner is the one that sends. judge_clock: told the site's clock less ours, microseconds; True when it set ours.
+    told: given each status that the site has taken."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Uplink:
         *,
         may_send: Callable[[], bool] = lambda: True,
         judge_clock: Callable[[int], bool] = lambda _offset_us: False,
+        told: Callable[[GatewayStatus], None] = lambda _status: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._settings = settings
@@ -72,6 +74,7 @@ class Uplink:
         self._conditions = conditions
         self._may_send = may_send
         self._judge_clock = judge_clock
+        self._told = told
         self._backoff = backoff or Backoff(first_s=0.25, cap_s=15.0)
         self._clock = ClockOffset()
         self._state, self._since = SiteState.CONNECTING, now_us()
@@ -276,10 +279,12 @@ class Uplink:
 
     async def _tell(self) -> None:
         done = list(self._done)
-        body = msgspec.json.encode({"status": self._status(), "done": done})
+        status = self._status()
+        body = msgspec.json.encode({"status": status, "done": done})
         sent_at = now_us()
         try:
             answer = await self._link.heartbeat(body)
+            self._told(status)
         except ParcelRefused as error:
             # The site is there and knows us; what it cannot read of our state must not hold up the readings.
             self._conditions.enter(ConditionCode.SITE_REFUSES, f"heartbeat: {error}")
