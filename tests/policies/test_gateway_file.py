@@ -109,6 +109,32 @@ def test_faults_of_plugins_name_the_setting() -> None:
     assert str(caught.value) == "g.toml:6: output settings: port: too high"
 
 
+def test_what_only_a_start_would_find_is_told_with_its_line() -> None:
+    text = """[gateway]
+name = "g"
+detectors = ["limit", "flatline"]
+
+[gateway.thin]
+max_gap_s = 0.5
+error_percent = 101
+
+[gateway.standby]
+group = "pair"
+[gateway.standby.broker]
+hots = "broker"
+"""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_gateway(
+            text + PLANT, "g.toml", validate_broker=lambda _: ["hots: unknown"], detectors=("limits", "flatline")
+        )
+    assert str(caught.value).splitlines() == [
+        'g.toml:3: there is no detector "limit"; did you mean "limits"?',
+        "g.toml:6: max_gap_s must be at least 1, not 0.5",
+        "g.toml:7: error_percent must be at most 100, not 101",
+        "g.toml:12: broker: hots: unknown",
+    ]
+
+
 def test_every_key_is_documented() -> None:
     text = DOCUMENT.read_text()
     for table, keys in KEYS.items():

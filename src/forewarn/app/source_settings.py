@@ -20,6 +20,11 @@ def output_faults(_name: str, output: str, settings: Mapping[str, object]) -> li
     return _faults("outputs", "output", output, settings)
 
 
+def broker_faults(settings: Mapping[str, object]) -> list[str]:
+    """As source_faults, for the broker by which standby partners agree."""
+    return _faults("lease_brokers", "broker", "mqtt", settings)
+
+
 def _faults(group: str, what: str, name: str, settings: Mapping[str, object]) -> list[str]:
     if name not in available(group):
         return [f"there is no {what} {name!r}; there are: {', '.join(sorted(available(group)))}"]

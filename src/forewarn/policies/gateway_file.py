@@ -1,6 +1,6 @@
 """A gateway file (TOML): a plant file with the table `gateway`; every mistake is told with its line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +17,10 @@ from forewarn.policies.gateway_settings import (
     UplinkSettings,
 )
 from forewarn.policies.plant_file import SourceCheck, open_file, read_plant
-from forewarn.policies.toml_table import Table
+from forewarn.policies.toml_table import Table, did_you_mean
 
 OutputCheck = Callable[[str, str, Mapping[str, object]], Sequence[str]]
+BrokerCheck = Callable[[Mapping[str, object]], Sequence[str]]
 _THIN: Final = ("method", "error", "error_percent", "max_gap_s")
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": (
@@ -50,22 +51,31 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _LEAST_BUDGET_MIB: Final = 16
 _MOST_NAME: Final = 128
+_LONGEST_GAP_S: Final = 86_400.0
 
 
 def parse_gateway(
-    text: str, file: str, validate_source: SourceCheck | None = None, validate_output: OutputCheck | None = None
+    text: str,
+    file: str,
+    validate_source: SourceCheck | None = None,
+    validate_output: OutputCheck | None = None,
+    validate_broker: BrokerCheck | None = None,
+    detectors: Collection[str] | None = None,
 ) -> tuple[GatewaySettings, Plant]:
-    """Read a gateway file. `file` is what messages call it; validate_*: as for `parse_plant`.
+    """Read a gateway file. `file` is what messages call it; validate_*: as for `parse_plant`; detectors: those that
+    there are.
 
     Raises ConfigurationError with every mistake found, one `file:line: reason` a line; its `where` is the first."""
     root = open_file(text, file)
     plant = read_plant(root, validate_source)
-    settings = _gateway(root, validate_output)
+    settings = _gateway(root, validate_output, validate_broker, detectors)
     root.problems.raise_if_any()
     return settings, plant
 
 
-def _gateway(root: Table, validate: OutputCheck | None) -> GatewaySettings:
+def _gateway(
+    root: Table, validate: OutputCheck | None, validate_broker: BrokerCheck | None, detectors: Collection[str] | None
+) -> GatewaySettings:
     if not root.has("gateway"):
         root.wrong(None, 'the table "gateway" is missing: add [gateway] with name = "..."')
     table = root.table("gateway", KEYS["gateway"])
@@ -75,7 +85,7 @@ def _gateway(root: Table, validate: OutputCheck | None) -> GatewaySettings:
         "directory": _path(table, "directory"),
         "disk_budget_mib": _whole(table, "disk_budget_mib", _LEAST_BUDGET_MIB),
         "keep_raw_hours": table.number("keep_raw_hours", above=0),
-        "detectors": _tuple(table.words("detectors")),
+        "detectors": _detectors(table, detectors),
         "context_s": thin.number("context_s", least=0),
         "finding_full_s": thin.number("finding_full_s", least=0),
         "hold_s": thin.number("hold_s", least=0),
@@ -86,7 +96,7 @@ def _gateway(root: Table, validate: OutputCheck | None) -> GatewaySettings:
         thin=words,
         thin_rules=tuple(_thin_rules(thin, words)),
         outputs=tuple(_outputs(table, validate)),
-        standby=_standby(table),
+        standby=_standby(table, validate_broker),
         **{key: value for key, value in given.items() if value is not None},
     )
 
@@ -110,7 +120,11 @@ def _whole(table: Table, key: str, least: int) -> int | None:
     return None if number is None else int(number)
 
 
-def _tuple(words: list[str] | None) -> tuple[str, ...] | None:
+def _detectors(table: Table, known: Collection[str] | None) -> tuple[str, ...] | None:
+    words = table.words("detectors")
+    for word in words or ():
+        if known is not None and word not in known:
+            table.wrong("detectors", f'there is no detector "{word}"{did_you_mean(word, sorted(known))}')
     return None if words is None else tuple(words)
 
 
@@ -120,11 +134,11 @@ def _thin(table: Table, default: ThinWords) -> ThinWords:
     words = replace(
         default,
         method=table.choice("method", ThinMethod) or default.method,
-        max_gap_s=table.number("max_gap_s", above=0) or default.max_gap_s,
+        max_gap_s=table.number("max_gap_s", least=1, most=_LONGEST_GAP_S) or default.max_gap_s,
     )
     if (error := table.number("error", least=0)) is not None:
         return replace(words, error=error, error_percent=None)
-    if (percent := table.number("error_percent", least=0)) is not None:
+    if (percent := table.number("error_percent", least=0, most=100)) is not None:
         return replace(words, error=None, error_percent=percent)
     return words
 
@@ -189,11 +203,14 @@ def _outputs(gateway: Table, validate: OutputCheck | None) -> list[OutputSetting
     return list(found.values())
 
 
-def _standby(gateway: Table) -> StandbySettings | None:
+def _standby(gateway: Table, validate: BrokerCheck | None) -> StandbySettings | None:
     if not gateway.has("standby"):
         return None
     table = gateway.table("standby", KEYS["gateway.standby"])
     group = table.text("group", required=True) or ""
     broker = table.table("broker", None).content if table.has("broker") else None
+    for reason in validate(broker) if validate and broker is not None else ():
+        key = reason.partition(":")[0]
+        table.problems.add((*table.path, "broker", *key.split(".")), f"broker: {reason}")
     seconds = table.number("seconds", least=5)
     return StandbySettings(group, seconds or StandbySettings("").seconds, broker)

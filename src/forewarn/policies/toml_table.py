@@ -77,7 +77,9 @@ class Table:
             return None
         return value
 
-    def number(self, key: str, *, least: float | None = None, above: float | None = None) -> float | None:
+    def number(
+        self, key: str, *, least: float | None = None, above: float | None = None, most: float | None = None
+    ) -> float | None:
         value = self.content.get(key)
         if value is None:
             return None
@@ -89,6 +91,8 @@ class Table:
             self.wrong(key, f"{key} must be at least {least:g}, not {value}")
         elif above is not None and value <= above:
             self.wrong(key, f"{key} must be above {above:g}, not {value}")
+        elif most is not None and value > most:
+            self.wrong(key, f"{key} must be at most {most:g}, not {value}")
         else:
             return float(value)
         return None

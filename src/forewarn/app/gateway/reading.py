@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from forewarn.app.source_settings import output_faults, source_faults
+from forewarn.app.plugins import available
+from forewarn.app.source_settings import broker_faults, output_faults, source_faults
 from forewarn.domain.assets import Plant
 from forewarn.domain.errors import ConfigurationError
 from forewarn.policies.gateway_file import parse_gateway
@@ -20,4 +21,4 @@ def read_gateway_file(path: Path) -> tuple[GatewaySettings, Plant]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from error
-    return parse_gateway(text, str(path), source_faults, output_faults)
+    return parse_gateway(text, str(path), source_faults, output_faults, broker_faults, available("detectors"))
