@@ -113,6 +113,7 @@ async def test_data_by_alias_nulls_and_historical_values(broker):
             await eventually(lambda: -9.5 in sink.values(2) and 0x809B0000 in sink.qualities(3), "both", task)
             born, late = sink.times(2)[0], sink.times(2)[-1]
             assert born - late > 3_000_000_000
+    assert ConditionCode.NOT_A_NUMBER in {condition for condition, _ in sink.notes}
     counted = sink.values(1)
     assert counted[1:] == [counted[1] + i for i in range(len(counted) - 1)]
 

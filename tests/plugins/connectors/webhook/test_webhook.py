@@ -74,6 +74,9 @@ async def test_wrong_readings_of_a_batch_are_named_and_the_others_stored() -> No
     assert (status, told["status"], told["readings_accepted"], told["rejected"]) == (200, "partial", 2, 3)
     assert [(v["index"], v["field"]) for v in told["verdicts"]] == [(0, "sensor_id"), (1, "value"), (2, "timestamp")]
     assert [(r[0], r[1], r[3]) for r in to.sink.rows] == [(2, T, 0x809B0000), (2, T + 1_000, 0x40000000)]
+    names = [ConditionCode.UNKNOWN_ADDRESS, ConditionCode.WRONG_TYPE, ConditionCode.READINGS_REJECTED]
+    assert to.sink.conditions == names
+    assert [condition for condition, _ in to.sink.notes] == [ConditionCode.NOT_A_NUMBER]
     assert np.isnan(to.sink.rows[0][2])
     assert to.sink.rejected_count == 4
     assert "nobody" in to.sink.rejections[0]

@@ -19,11 +19,15 @@ class Batch:
         self.later: list[Any] = []
         self.rejections: Counter[ConditionCode] = Counter()
         self.examples: dict[ConditionCode, str] = {}
+        self.notes: dict[ConditionCode, str] = {}
         self.rebirths: list[tuple[str, str]] = []
 
     def reject(self, count: int, example: str, condition: ConditionCode) -> None:
         self.rejections[condition] += count
         self.examples.setdefault(condition, example)
+
+    def note(self, condition: ConditionCode, text: str) -> None:
+        self.notes.setdefault(condition, text)
 
     def __len__(self) -> int:
         return sum(len(part[0]) for part in self.parts)

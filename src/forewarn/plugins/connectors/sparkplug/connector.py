@@ -156,6 +156,8 @@ class _Session:
     async def _hand_over(self, batch: Batch) -> None:
         for condition, count in batch.rejections.items():
             self._sink.rejected(count, batch.examples[condition], condition)
+        for condition, text in batch.notes.items():
+            self._sink.note(condition, text)
         for group, node in batch.rebirths:
             command = self._host_module.rebirth_command(now_us() // 1_000)
             await self._link.publish(command_topic(group, node), command, qos=0)

@@ -18,6 +18,7 @@ from forewarn.plugins.connectors.sparkplug.later import Later, flush
 from forewarn.plugins.connectors.sparkplug.messages import Payload
 from forewarn.plugins.connectors.sparkplug.metrics import MetricTable, Read
 from forewarn.plugins.connectors.sparkplug.settings import SparkplugSettings
+from forewarn.plugins.connectors.sparkplug.values import BAD_NO_DATA
 from forewarn.plugins.connectors.sparkplug.wire import Scanned, scan
 
 _SEQUENCES: Final = 256
@@ -203,6 +204,8 @@ class EdgeNode:
         if len(read.columns[0]):
             self._last.note(read.columns[0], read.columns[1])
             into.parts.append(read.columns)
+            if missing := int((read.columns[3] == BAD_NO_DATA).sum()):
+                into.note(ConditionCode.NOT_A_NUMBER, f"{origin}: {missing} metrics are null or NaN: kept as bad")
         if read.strange:
             text = f"{self._named(read.strange)}: no numbers, told by {origin}"
             into.reject(len(read.strange), text, ConditionCode.WRONG_TYPE)

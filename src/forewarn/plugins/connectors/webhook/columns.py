@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import InvalidInput
 from forewarn.domain.status import GOOD, from_name, is_bad
 from forewarn.kit.clock import from_rfc3339
@@ -27,6 +28,7 @@ class Refused:
     sensor_id: str
     reason: str
     field: str
+    condition: ConditionCode
 
 
 @dataclass(slots=True)
@@ -43,8 +45,21 @@ class Gathered:
         self.value.append(value)
         self.quality.append(quality)
 
-    def refuse(self, index: int, sensor_id: str, reason: str, field: str) -> None:
-        self.refused.append(Refused(index, sensor_id, reason, field))
+    def refuse(
+        self,
+        index: int,
+        sensor_id: str,
+        reason: str,
+        field: str,
+        condition: ConditionCode = ConditionCode.WRONG_TYPE,
+    ) -> None:
+        self.refused.append(Refused(index, sensor_id, reason, field, condition))
+
+    @property
+    def missing(self) -> int:
+        """How many are null, without being called bad."""
+        value, quality = np.array(self.value, np.float64), np.array(self.quality, np.uint32)
+        return int((np.isnan(value) & ~is_bad(quality)).sum())
 
     def columns(self) -> Columns:
         value, quality = np.array(self.value, np.float64), np.array(self.quality, np.uint32)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from forewarn.domain.assets import Signal
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import InvalidInput
 from forewarn.plugins.connectors.webhook.columns import Gathered, microseconds, number, status_code
 from forewarn.plugins.connectors.webhook.json_path import MISSING, first_of, look_up, parse_path, parse_template
@@ -31,6 +32,8 @@ class _Pushed(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     quality: Any = None
 
 
+_REJECTED: Final = ConditionCode.READINGS_REJECTED
+_UNKNOWN: Final = ConditionCode.UNKNOWN_ADDRESS
 _batch: Final = msgspec.json.Decoder(_Batch)
 _pushed: Final = msgspec.json.Decoder(_Pushed | list[_Pushed] | float | None)
 _anything: Final = msgspec.json.Decoder()
@@ -58,7 +61,7 @@ def batch_of(body: bytes, signals: Signals, received_us: int) -> Gathered:
     for index, reading in enumerate(batch.readings):
         _add(gathered, signals, index, reading.sensor_id, reading, preset, "ms")
     if isinstance(batch.anomalies, msgspec.Raw) and bytes(batch.anomalies) not in (b"[]", b"null"):
-        gathered.refuse(-1, "", "anomalies are not taken here: send them to the site", "anomalies")
+        gathered.refuse(-1, "", "anomalies are not taken here: send them to the site", "anomalies", _REJECTED)
     return gathered
 
 
@@ -77,7 +80,7 @@ def _add(
 ) -> None:
     key = signals.key(name)
     if key is None:
-        into.refuse(index, name, f"{name!r} is no address and no id of a signal of this source", "sensor_id")
+        into.refuse(index, name, f"{name!r} is no address and no id of a signal of this source", "sensor_id", _UNKNOWN)
         return
     try:
         time = preset if reading.timestamp is None else microseconds(reading.timestamp, unit, "timestamp")
@@ -134,7 +137,7 @@ class Hook:
         index = len(into.key) + len(into.refused)
         key = signals.key(address)
         if key is None:
-            into.refuse(index, address, f"{address!r} is no address of a signal of this source", where)
+            into.refuse(index, address, f"{address!r} is no address of a signal of this source", where, _UNKNOWN)
             return
         try:
             into.add(key, time, number(found, where), 0)

@@ -79,7 +79,8 @@ class HookServer:
             raise Refusal(404, f"nothing is taken at {request.path}", field="path")
         address = unquote(raw[len(prefix) :])
         if self._signals.key(address) is None:
-            self._sink.rejected(1, f"{address[:200]!r} is no address of a signal of this source")
+            text = f"{address[:200]!r} is no address of a signal of this source"
+            self._sink.rejected(1, text, ConditionCode.UNKNOWN_ADDRESS)
             raise Refusal(404, f"{address!r} is no address of a signal of this source", field="path")
         return lambda body, signals, received_us: pushed_at(address, body, signals, received_us)
 
@@ -88,13 +89,18 @@ class HookServer:
         try:
             gathered = translate(body, self._signals, now_us())
         except InvalidInput as error:
-            self._sink.rejected(1, f"{request.path}: {error}")
+            self._sink.rejected(1, f"{request.path}: {error}", ConditionCode.NONSENSE)
             raise Refusal(400, str(error), field=error.field) from None
         if gathered.refused:
             first = gathered.refused[0]
-            self._sink.rejected(len(gathered.refused), f"{request.path}: {first.reason}")
+            for condition in dict.fromkeys(refused.condition for refused in gathered.refused):
+                reasons = [refused.reason for refused in gathered.refused if refused.condition is condition]
+                self._sink.rejected(len(reasons), f"{request.path}: {reasons[0]}", condition)
             if not gathered.key:
                 raise Refusal(400, first.reason, field=first.field)
+        if missing := gathered.missing:
+            text = f"{request.path}: {missing} readings are null or NaN: they are kept, as bad (BadNoData)"
+            self._sink.note(ConditionCode.NOT_A_NUMBER, text)
         return gathered
 
 
