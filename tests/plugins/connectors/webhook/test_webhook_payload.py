@@ -65,6 +65,10 @@ def test_templates_are_filled_from_the_element_then_the_body() -> None:
         fill({"id": 7}, {})
 
 
+def test_a_number_in_quotes_is_no_date() -> None:
+    assert microseconds("1768122012300", "auto", "t") == 1_768_122_012_300_000
+
+
 @given(st.integers(10**9, 4 * 10**9), st.sampled_from([("s", 1), ("ms", 1_000), ("us", 10**6), ("ns", 10**9)]))
 def test_a_time_is_told_by_its_size(second: int, unit: tuple[str, int]) -> None:
     name, per_second = unit

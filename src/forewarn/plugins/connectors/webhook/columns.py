@@ -90,6 +90,8 @@ def number(given: Any, field: str) -> float:
 
 def microseconds(given: Any, unit: TimeUnit, field: str) -> int:
     """RFC 3339 text, or a number since 1970. Raises InvalidInput."""
+    if isinstance(given, str) and given.isdecimal():
+        given = float(given)  # before it is taken for a date: 1768122012300 ms would be the year 1768
     if isinstance(given, str):
         try:
             return from_rfc3339(given)
