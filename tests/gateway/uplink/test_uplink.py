@@ -327,7 +327,7 @@ async def test_a_disk_that_cannot_take_what_the_site_asks_for_does_not_end_the_u
         asked = {"signals": ["p1.flow"], **span}
         assert site.process.http.post(f"/api/v1/gateways/{NAME}/requests", json=asked).status_code == 201
         await until(lambda: ConditionCode.DISK_FULL in sender.codes, 10)
-        await until(lambda: bool(answered), 10)
+        await until(lambda: bool(answered), 30)
         sender.pack(1)
         await sender.until_delivered()
 
