@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final
@@ -82,8 +83,11 @@ class SiteLink:
         table = table_name(signals)
         body = {"table": table, "signals": {str(key): name for key, name in signals.items()}}
         answer = await self._ask("PUT", "/signals", orjson.dumps(body), {"Content-Type": "application/json"})
+        unknown = answer.get("unknown")
+        if not isinstance(unknown, list):
+            raise SiteAway(f"{self._settings.url} gave no answer of a site to a signal table")
         self.table = table
-        return [str(name) for name in answer.get("unknown", [])]
+        return [str(name) for name in unknown]
 
     async def send_parcel(self, parcel: Parcel) -> Delivery:
         """Raises TableUnknown and ParcelRefused besides."""
@@ -115,7 +119,7 @@ class SiteLink:
             raise SiteAway("the link is not open")
         try:
             async with self._session.request(method, self._base + path, data=body, headers=headers) as answer:
-                text = await answer.content.read(_LONGEST_ANSWER)
+                text = await self._whole(answer)
                 return _meaning(answer.status, answer.headers, text, self._settings.url)
         except aiohttp.ClientConnectorCertificateError as error:  # which calls itself an SSLCertVerificationError, too
             raise _untrusted(error.certificate_error, self._settings.url) from error
@@ -123,6 +127,16 @@ class SiteLink:
             raise _untrusted(error, self._settings.url) from error
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise SiteAway(f"{self._settings.url} does not answer: {str(error) or type(error).__name__}") from error
+
+    async def _whole(self, answer: aiohttp.ClientResponse) -> bytes:
+        """To its end: `read(n)` of a stream gives what came so far. One that trickles for ever is none."""
+        text = bytearray()
+        async with asyncio.timeout(self._settings.timeout_s):
+            async for piece in answer.content.iter_any():
+                text += piece
+                if len(text) > _LONGEST_ANSWER:
+                    raise SiteAway(f"{self._settings.url} gave an answer that is longer than a site's")
+        return bytes(text)
 
 
 def table_name(signals: Mapping[int, str]) -> str:
@@ -156,9 +170,10 @@ def _meaning(status: int, headers: Mapping[str, str], text: bytes, url: str) -> 
 
 def _seconds(text: str | None) -> float:
     try:
-        return min(max(float(text or 1.0), 0.1), 60.0)
+        seconds = float(text or 1.0)
     except ValueError:
         return 1.0
+    return min(max(seconds, 0.1), 60.0) if math.isfinite(seconds) else 1.0
 
 
 def _untrusted(error: Exception, url: str) -> SiteAway:

@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
@@ -30,6 +30,9 @@ _REFUSED_AGAIN_S: Final = 3_600.0
 _REOPEN_S: Final = 30.0
 _ASKED_AGAIN_S: Final = 5.0
 _CLOCK_WRONG_S: Final = 60.0
+_TABLE_AGAIN_S: Final = 1.0
+# Far enough from the ends of an int64 that hours may be added to it.
+_Time = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class RawRequest:
 
     id: str
     signals: tuple[str, ...]
-    start: int
-    end: int
+    start: _Time
+    end: _Time
 
 
 class Uplink:
@@ -87,6 +90,7 @@ class Uplink:
         self._waiting_since: tuple[int, float] | None = None
         self._set_aside: dict[int, float] = {}
         self._asked: dict[str, RawRequest] = {}
+        self._passed: dict[str, tuple[int, float]] = {}  # lane -> all up to this number are set aside until then
         self._done: list[str] = []
         self._lost = asyncio.Event()
 
@@ -168,7 +172,7 @@ class Uplink:
             self._live_from = last
             self._waiting_since = None
             return False
-        parcels = await self._pending(self._live_from, last, _LIVE_BYTES)
+        parcels = await self._next("live", self._live_from, last, _LIVE_BYTES)
         if not parcels:
             self._waiting_since = None
             return False
@@ -181,7 +185,7 @@ class Uplink:
     async def _backlog(self) -> bool:
         if self._state is not SiteState.CONNECTED:
             return False
-        parcels = await self._pending(0, self._live_from, _BACKLOG_BYTES)
+        parcels = await self._next("backlog", 0, self._live_from, _BACKLOG_BYTES)
         if not parcels:
             return False
         turn = asyncio.Semaphore(_BACKLOG_AT_ONCE)
@@ -196,13 +200,22 @@ class Uplink:
                 raise result
         return True
 
-    async def _pending(self, after: int, up_to: int, most_bytes: int) -> list[Parcel]:
-        """Those that are not set aside. The disk is asked only where something waits, and not by the event loop."""
+    async def _next(self, lane: str, after: int, up_to: int, most_bytes: int) -> Sequence[Parcel]:
+        """The first that are not set aside: however many are, they stand in nobody's way. The disk is asked only where
+        something waits, and not by the event loop."""
         if after >= up_to or not self._outbox.waiting(up_to).parcels:
-            return []
-        parcels = await asyncio.to_thread(self._outbox.pending, after, up_to, most_bytes)
+            return ()
         now = time.monotonic()
-        return [p for p in parcels if self._set_aside.get(p.number, 0.0) <= now]
+        passed, until = self._passed.get(lane, (0, 0.0))
+        if until <= now:
+            passed, until = 0, now + _REFUSED_AGAIN_S
+        at = max(after, passed)
+        while parcels := await asyncio.to_thread(self._outbox.pending, at, up_to, most_bytes):
+            if free := [p for p in parcels if self._set_aside.get(p.number, 0.0) <= now]:
+                return free
+            at, until = parcels[-1].number, min(until, *(self._set_aside[p.number] for p in parcels))
+            self._passed[lane] = at, until
+        return ()
 
     async def _deliver(self, parcel: Parcel) -> None:
         try:
@@ -233,11 +246,9 @@ class Uplink:
         try:
             return await self._link.send_parcel(parcel)
         except TableUnknown as error:
-            raise SiteAway(
-                f"the site does not keep what our signals are called ({error}): do other gateways use the name of this "
-                "one, or is there more than one site behind that address?",
-                condition=ConditionCode.SITE_REFUSES,
-            ) from error
+            text = f"the site does not keep this gateway's signal table: {error}. Are several sites behind one address?"
+            self._conditions.enter(ConditionCode.SITE_REFUSES, text)
+            raise SiteBusy(text, _TABLE_AGAIN_S) from error
 
     async def _send_table(self) -> None:
         signals, self._unknown = self._signals(), ""
@@ -256,12 +267,14 @@ class Uplink:
             try:
                 await self._tell()
                 failures = 0
-            except (SiteAway, SiteRefuses, ParcelRefused, TableUnknown, StorageFailed) as error:
+            except (SiteAway, SiteRefuses, ParcelRefused, TableUnknown) as error:
                 self._failed(error)
                 wait_s = self._backoff.delay_s(failures, random.random())  # noqa: S311
                 failures += 1
                 if failures % 8 == 0:
                     await self._open_again()
+            except (StorageFailed, OSError) as error:  # our own status: the lanes go on
+                self._conditions.enter(getattr(error, "condition", ConditionCode.FAILED), f"no heartbeat: {error}")
             self._lost.clear()
             try:
                 # A lane that loses the site wakes us: only the heartbeat finds out when it is back.
@@ -311,9 +324,12 @@ class Uplink:
             for request in tuple(self._asked.values()):
                 try:
                     await asyncio.to_thread(self._answer_request, request)
-                except ForewarnError as error:
+                except Exception as error:
+                    if not isinstance(error, ForewarnError):
+                        _log.exception("request_failed", request=request.id)
                     code = getattr(error, "condition", ConditionCode.FAILED)
-                    self._conditions.enter(code, f"raw readings that the site asks for: {error}")
+                    text = f"raw readings that the site asks for: {error or type(error).__name__}"
+                    self._conditions.enter(code, text)
                     await asyncio.sleep(_ASKED_AGAIN_S)
                 else:
                     self._done.append(request.id)
@@ -363,9 +379,10 @@ class Uplink:
 
 def _requests(answer: Mapping[str, Any]) -> list[RawRequest]:
     found = []
-    for each in answer.get("requests") or ():
+    told = answer.get("requests")
+    for each in told if isinstance(told, list) else ():
         try:
-            found.append(RawRequest(str(each["id"]), tuple(each["signals"]), int(each["start"]), int(each["end"])))
-        except (KeyError, TypeError, ValueError):
+            found.append(msgspec.convert(each, RawRequest))
+        except msgspec.ValidationError:
             _log.warning("request_not_understood", request=str(each)[:200])
     return found
