@@ -6,7 +6,7 @@ import errno
 import importlib
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from forewarn.app.gateway.wiring import Gateway, open_gateway
 from forewarn.app.log import set_up_logging
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, ForewarnError
+from forewarn.gateway.conditions import Conditions
 from forewarn.kit.clock import SECOND, now_us
 
 _log = structlog.get_logger(__name__)
@@ -25,6 +26,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("console", "json")
 _LEAST_FREE: Final = 64 << 20
 _RING_S: Final = 10
+_AGAIN_S: Final = 5.0
 
 
 def run_gateway(file: Path) -> None:
@@ -81,15 +83,30 @@ async def _serve(gateway: Gateway, file: Path) -> None:
 def _work(gateway: Gateway, file: Path, reload: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:
     work = [
         ("sources", gateway.runner.run()),
-        ("outputs", gateway.outputs.run()),
+        ("outputs", keep_up("outputs", gateway.outputs.run, gateway.conditions)),
         ("housekeeping", _keep_house(gateway)),
-        ("reload", _reload(gateway, file, reload)),
+        ("reload", keep_up("reload", lambda: _reload(gateway, file, reload), gateway.conditions)),
     ]
     if gateway.uplink is not None:
-        work.append(("uplink", gateway.uplink.run()))
+        work.append(("uplink", keep_up("uplink", gateway.uplink.run, gateway.conditions)))
     if gateway.standby is not None:
-        work.append(("standby", gateway.standby.run()))
+        work.append(("standby", keep_up("standby", gateway.standby.run, gateway.conditions)))
     return work
+
+
+async def keep_up(
+    name: str, run: Callable[[], Awaitable[None]], conditions: Conditions, again_s: float = _AGAIN_S
+) -> None:
+    """Begin `run` again when a fault of ours ends it: whatever leads out may fail, collecting goes on."""
+    while True:
+        try:
+            await run()
+        except Exception as error:
+            _log.exception("ended", work=name, again_in_s=again_s)
+            conditions.enter(ConditionCode.FAILED, f"{name}: {type(error).__name__}: {error}; begun again")
+            await asyncio.sleep(again_s)
+        else:
+            return
 
 
 async def _reload(gateway: Gateway, file: Path, wanted: asyncio.Event) -> None:
