@@ -80,10 +80,10 @@ class Sending:
         self.task: asyncio.Task[None]
         self._offset = 0
 
-    def pack(self, parcels: int = 1) -> None:
+    def pack(self, parcels: int = 1, ahead_us: int = 0) -> None:
         packed: list[Packed] = []
         for _ in range(parcels):
-            at = now_us() - ROWS + np.arange(ROWS, dtype=np.int64)
+            at = now_us() + ahead_us - ROWS + np.arange(ROWS, dtype=np.int64)
             rows = Series(np.full(ROWS, 1, np.int32), at, np.arange(ROWS) / 8.0, np.zeros(ROWS, np.uint32))
             packed.append(Wire().readings(rows, Urgency.NORMAL))
         self._offset += 1

@@ -158,3 +158,11 @@ async def test_parcels_that_the_site_refuses_do_not_stand_in_the_way_of_others(t
         await it.until(lambda: it.uplink.status().state is SiteState.CATCHING_UP)
         it.pack(700)
         await it.until(lambda: it.outbox.waiting().parcels == 900, 30.0)
+
+
+async def test_a_device_whose_clock_is_ahead_covers_nothing_that_is_still_to_come(tmp_path: Path) -> None:
+    async with sending(tmp_path, OddSite()) as it:
+        it.pack(ahead_us=240_000_000)
+        await it.until(lambda: it.outbox.waiting().parcels == 0)
+        await it.until(it.uplink.covered_until)
+        assert it.uplink.covered_until() <= now_us()

@@ -218,6 +218,7 @@ class Uplink:
         return ()
 
     async def _deliver(self, parcel: Parcel) -> None:
+        sent_at = now_us()
         try:
             delivery = await self._with_table(parcel)
         except ParcelRefused as error:
@@ -228,7 +229,8 @@ class Uplink:
         await asyncio.to_thread(self._outbox.acknowledge, parcel.number, delivery)
         self._set_aside.pop(parcel.number, None)
         self._acknowledged_at = now_us()
-        self._newest = max(self._newest, parcel.packed.last_time)
+        # A device's clock may be ahead: what others told since is not delivered with it.
+        self._newest = max(self._newest, min(parcel.packed.last_time, sent_at))
         if delivery.rejected:
             reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(delivery.reasons.items()))
             remedy = self._unknown or "Is its plant the same (forewarn apply)?"
