@@ -9,6 +9,7 @@ import pytest
 
 from forewarn.contracts.outbox import Packed, ParcelKind, Tally, Urgency
 from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.gateways import GatewayRole
 from forewarn.domain.series import Series
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.outbox import SqliteOutbox
@@ -97,3 +98,28 @@ async def test_findings_that_the_partner_told_are_dropped_like_readings(partner:
     assert partner.outbox.waiting().parcels == 1
     assert partner.outbox.sums().left_to_partner == 2
     assert ConditionCode.STANDBY_ALONE not in {c.code for c in partner.conditions.now()}
+
+
+async def test_who_took_over_by_the_broker_leaves_out_what_the_site_has_before_it_sends(partner: Partner) -> None:
+    at = 100 * SECOND
+    partner.pack(partner.readings(at, at + 10 * SECOND, at + 20 * SECOND))
+    await partner.ask()  # the site is away, nobody holds the broker's lease
+    assert partner.standby.role[0] is GatewayRole.ACTIVE
+    assert not partner.standby.may_send
+    partner.site.answer = held_by("b", at + 10 * SECOND)
+    await partner.ask()
+    assert partner.standby.may_send
+    assert partner.times() == [at + 20 * SECOND]
+
+
+async def test_who_was_frozen_past_its_lease_sends_nothing_before_it_asked(partner: Partner) -> None:
+    partner.site.answer = held_by("b", 0)
+    await partner.ask()
+    assert partner.standby.may_send
+    await asyncio.sleep(0.7)
+    assert not partner.standby.may_send
+    partner.pack(partner.readings(5, 15, 25))
+    partner.site.answer = held_by("b", 0) | {"covered_by_others": [[10, 20]]}
+    await partner.ask()
+    assert partner.standby.may_send
+    assert partner.times() == [5, 25]

@@ -1,6 +1,7 @@
 """One of a pair: collects and sends while it holds the lease, keeps up silently while its partner does."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -25,6 +26,7 @@ from forewarn.policies.lease import Lease, claim
 _log = structlog.get_logger(__name__)
 _MARGIN_US: Final = 5 * SECOND
 _CHUNK_BYTES: Final = 8 << 20
+_WAKING_S: Final = 1.0
 _lease: Final = msgspec.json.Decoder(Lease)
 
 
@@ -73,7 +75,8 @@ class Standby:
 
     @property
     def may_send(self) -> bool:
-        return self._role is GatewayRole.ACTIVE
+        """The site said so, and not too long ago: a partner that was frozen may have been replaced meanwhile."""
+        return self._role is GatewayRole.ACTIVE and time.monotonic() < self._held_until
 
     async def run(self) -> None:
         """Until cancelled: ask for the lease three times while it lasts."""
@@ -88,10 +91,14 @@ class Standby:
                 await self._ask()
             except StorageFailed as error:
                 self._conditions.enter(error.condition, str(error))
-            await asyncio.sleep(self._settings.seconds / 3)
+            wait_s = self._settings.seconds / 3
+            await asyncio.sleep(
+                min(wait_s, _WAKING_S) if self._role is GatewayRole.ACTIVE and not self.may_send else wait_s
+            )
 
     async def _ask(self) -> None:
         if self._site is not None:
+            asked_at = time.monotonic()
             try:
                 async with asyncio.timeout(self._settings.seconds / 3):
                     answer = await self._site.lease(
@@ -101,7 +108,7 @@ class Standby:
                             "seconds": self._settings.seconds,
                         }
                     )
-                await self._by_site(answer)
+                await self._by_site(answer, asked_at + self._settings.seconds)
                 return
             except (ForewarnError, TimeoutError, KeyError, TypeError, ValueError) as error:
                 if isinstance(error, StorageFailed):
@@ -109,13 +116,15 @@ class Standby:
                 _log.debug("lease_not_from_site", error=str(error))
         await self._by_broker()
 
-    async def _by_site(self, answer: Mapping[str, Any]) -> None:
+    async def _by_site(self, answer: Mapping[str, Any], until: float) -> None:
+        """until: by the monotonic clock, when a lease that this answer grants is over."""
         holder, cover_from = str(answer["holder"]), int(answer["cover_from"])
         others = [(int(start), int(end)) for start, end in answer.get("covered_by_others") or ()]
         if holder == self._name:
-            if self._role is not GatewayRole.ACTIVE:
+            if not self.may_send:  # also where a broker had made us the active one
                 await asyncio.to_thread(self._leave_out, [(0, cover_from), *others])
             self._enter(GatewayRole.ACTIVE, holder)
+            self._held_until = until
             if self._broker is not None and self._broker.connected:
                 await self._tell_broker(int(answer.get("epoch") or 1))
         else:
