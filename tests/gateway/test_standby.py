@@ -83,8 +83,9 @@ def partner(tmp_path: Path):
     it.outbox.close()
 
 
-def held_by(name: str, cover_from: int) -> dict[str, Any]:
-    return {"holder": name, "until": 0, "epoch": 1, "cover_from": cover_from, "covered_by_others": []}
+def held_by(name: str, cover_from: int, *others: tuple[int, int]) -> dict[str, Any]:
+    """As the site answers: `cover_from` is where the holder took over, `others` what partners of ours told."""
+    return {"holder": name, "until": 0, "epoch": 1, "cover_from": cover_from, "covered_by_others": [*others]}
 
 
 async def test_findings_that_the_partner_told_are_dropped_like_readings(partner: Partner) -> None:
@@ -92,7 +93,7 @@ async def test_findings_that_the_partner_told_are_dropped_like_readings(partner:
     findings = Packed(ParcelKind.FINDINGS, Urgency.FINDING, 3, at, at, b"{}")
     minutes = Packed(ParcelKind.MINUTES, Urgency.NORMAL, 7, at, at, b"{}")
     partner.pack(findings, partner.readings(at, at + 1), minutes, partner.readings(at + 60 * SECOND))
-    partner.site.answer = held_by("a", at + 30 * SECOND)
+    partner.site.answer = held_by("a", at - SECOND, (at - SECOND, at + 30 * SECOND))
     await partner.ask()
     assert partner.times() == [at + 60 * SECOND]
     assert partner.outbox.waiting().parcels == 1
@@ -106,7 +107,7 @@ async def test_who_took_over_by_the_broker_leaves_out_what_the_site_has_before_i
     await partner.ask()  # the site is away, nobody holds the broker's lease
     assert partner.standby.role[0] is GatewayRole.ACTIVE
     assert not partner.standby.may_send
-    partner.site.answer = held_by("b", at + 10 * SECOND)
+    partner.site.answer = held_by("b", at + 10 * SECOND, (at, at + 10 * SECOND))
     await partner.ask()
     assert partner.standby.may_send
     assert partner.times() == [at + 20 * SECOND]
@@ -119,7 +120,31 @@ async def test_who_was_frozen_past_its_lease_sends_nothing_before_it_asked(partn
     await asyncio.sleep(0.7)
     assert not partner.standby.may_send
     partner.pack(partner.readings(5, 15, 25))
-    partner.site.answer = held_by("b", 0) | {"covered_by_others": [[10, 20]]}
+    partner.site.answer = held_by("b", 20, (10, 20))
     await partner.ask()
     assert partner.standby.may_send
     assert partner.times() == [5, 25]
+
+
+async def test_what_was_collected_before_there_was_any_lease_is_sent(partner: Partner) -> None:
+    partner.pack(partner.readings(SECOND, 2 * SECOND))
+    partner.site.answer = held_by("b", now_us())  # the first of all: nobody has told anything
+    await partner.ask()
+    assert partner.times() == [SECOND, 2 * SECOND]
+    assert partner.outbox.sums().left_to_partner == 0
+
+
+async def test_what_the_partner_goes_on_to_tell_is_dropped_day_by_day(partner: Partner) -> None:
+    """It took over once; what it tells since then is in the span that grows."""
+    began = 1_000 * SECOND
+    partner.pack(partner.readings(began - 20 * SECOND))
+    for hour in range(1, 4):
+        at = began + hour * 3_600 * SECOND
+        partner.pack(partner.readings(at - SECOND, at), partner.readings(at + 1))
+        partner.site.answer = held_by("a", began, (began, at + 8 * SECOND))
+        await partner.ask()
+        assert partner.times() == [began - 20 * SECOND]  # nobody but us has that one
+    late = partner.readings(began + SECOND)
+    partner.pack(late, partner.readings(at + 9 * SECOND))
+    await partner.ask()
+    assert partner.times() == [began - 20 * SECOND, at + 9 * SECOND]

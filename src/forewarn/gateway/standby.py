@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 _MARGIN_US: Final = 5 * SECOND
 _CHUNK_BYTES: Final = 8 << 20
 _WAKING_S: Final = 1.0
+_NEVER: Final = 2**62
 _lease: Final = msgspec.json.Decoder(Lease)
 
 
@@ -66,6 +67,8 @@ class Standby:
         self._role = GatewayRole.STANDBY
         self._partner = ""
         self._held_until = 0.0
+        self._covered_from = _NEVER
+        self._stays = 0  # parcels up to this number lie before anything that the partner told
         self.changed = asyncio.Event()
 
     @property
@@ -118,11 +121,12 @@ class Standby:
 
     async def _by_site(self, answer: Mapping[str, Any], until: float) -> None:
         """until: by the monotonic clock, when a lease that this answer grants is over."""
-        holder, cover_from = str(answer["holder"]), int(answer["cover_from"])
+        holder = str(answer["holder"])
+        # Not all before cover_from: what was collected before there were partners nobody else has told.
         others = [(int(start), int(end)) for start, end in answer.get("covered_by_others") or ()]
         if holder == self._name:
             if not self.may_send:  # also where a broker had made us the active one
-                await asyncio.to_thread(self._leave_out, [(0, cover_from), *others])
+                await asyncio.to_thread(self._leave_out, others)
             self._enter(GatewayRole.ACTIVE, holder)
             self._held_until = until
             if self._broker is not None and self._broker.connected:
@@ -178,18 +182,24 @@ class Standby:
             self.changed.set()
 
     def _drop_covered(self, covered: Sequence[tuple[int, int]]) -> None:
-        """Parcels that lie in a span of source time that partners told of may go: they were kept for their sake. Not
-        the newest ones: a partner's clocks may differ a little from ours."""
-        spans = [(start, end - _MARGIN_US) for start, end in covered]
-        after, last = 0, self._outbox.last_number
+        """The partner told the site of these times: what we kept of them for its sake may go."""
+        first = min((start for start, _ in covered), default=_NEVER)
+        end = max((end for _, end in covered), default=0) - _MARGIN_US
+        if first != self._covered_from:
+            self._covered_from, self._stays = first, 0
+        after, last, all_stay = self._stays, self._outbox.last_number, True
         while parcels := self._outbox.pending(after, last, _CHUNK_BYTES):
             for parcel in parcels:
-                packed = parcel.packed
-                if any(start <= packed.first_time and packed.last_time <= end for start, end in spans):
-                    self._outbox.leave_to_partner(parcel.number, readings_in(packed.kind, packed.rows), None)
+                whole = parcel.packed
+                if whole.first_time > end:
+                    return
+                if any(start <= whole.first_time and whole.last_time <= e - _MARGIN_US for start, e in covered):
+                    self._outbox.leave_to_partner(parcel.number, readings_in(whole.kind, whole.rows), None)
+                    continue
+                all_stay &= whole.last_time < first
+                if all_stay:
+                    self._stays = parcel.number  # ours alone; it need not be read again and again
             after = parcels[-1].number
-            if parcels[0].packed.first_time > max((end for _, end in spans), default=0):
-                return
 
     def _leave_out(self, covered: Sequence[tuple[int, int]]) -> None:
         """Of polled signals, what lies in a time that the partner told of; microseconds UTC, end inclusive."""
