@@ -57,3 +57,18 @@ def test_a_file_that_contradicts_itself_is_named_not_guessed_at(tmp_path: Path, 
     with pytest.raises(StorageFailed, match=FILE) as caught:
         SignalKeys(tmp_path)
     assert caught.value.condition is ConditionCode.BUFFER_DAMAGED
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = SignalKeys(tmp_path)
+    signals.take(plant("a"))
+
+    def refuses(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", refuses)
+        with pytest.raises(StorageFailed):
+            signals.take(plant("a", "b"))
+    signals.take(plant("a", "b"))
+    assert SignalKeys(tmp_path).id_of() == {1: "a", 2: "b"}

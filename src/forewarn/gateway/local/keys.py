@@ -2,6 +2,7 @@
 
 A text file, one `key<tab>id` a line, only ever added to: whatever else breaks, it can be read and mended by hand."""
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,10 +42,15 @@ class SignalKeys:
 
     def _append(self, lines: str) -> None:
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(lines)
-                file.flush()
-                os.fsync(file.fileno())
+            with self._path.open("ab", buffering=0) as file:
+                whole = file.tell()
+                try:
+                    _write(file, lines.encode("utf-8"))
+                    os.fsync(file.fileno())
+                except OSError:
+                    # Half a line would become one with what is added next.
+                    file.truncate(whole)
+                    raise
         except OSError as error:
             raise StorageFailed(f"{self._path} cannot be written: {error.strerror}") from error
 
@@ -83,6 +89,12 @@ class SignalKeys:
 
 def _turned(key_of: Mapping[str, int]) -> Mapping[int, str]:
     return {key: name for name, key in key_of.items()}
+
+
+def _write(file: io.FileIO, text: bytes) -> None:
+    """All of it; what does not fit any more is refused at the second try."""
+    while text:
+        text = text[file.write(text) :]
 
 
 def rules_with_keys(rules: Sequence[AlarmRule], signals: Sequence[Signal]) -> list[AlarmRule]:
