@@ -6,7 +6,8 @@ import errno
 import importlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +15,16 @@ from typing import Any, Final
 import structlog
 
 from forewarn.app.gateway.reading import read_gateway_file
+from forewarn.app.gateway.stores import OUTBOX
 from forewarn.app.gateway.wiring import Gateway, open_gateway
 from forewarn.app.log import set_up_logging
+from forewarn.domain.assets import Plant
 from forewarn.domain.conditions import ConditionCode
-from forewarn.domain.errors import ConfigurationError, ForewarnError
+from forewarn.domain.errors import ConfigurationError, ForewarnError, StorageFailed
 from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.reserve import Reserve
 from forewarn.kit.clock import SECOND, now_us
+from forewarn.policies.gateway_settings import GatewaySettings
 
 _log = structlog.get_logger(__name__)
 _LEVELS: Final = ("debug", "info", "warning", "error")
@@ -27,14 +32,36 @@ _FORMATS: Final = ("console", "json")
 _LEAST_FREE: Final = 64 << 20
 _RING_S: Final = 10
 _AGAIN_S: Final = 5.0
+_FIRST_WAIT_S: Final = 0.1
 
 
 def run_gateway(file: Path) -> None:
     """Until SIGINT or SIGTERM; SIGHUP reads the file again."""
     settings, plant = read_gateway_file(file)
     set_up_logging(_log_settings())
-    with open_gateway(settings, plant) as gateway, contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), opened(settings, plant) as gateway:
         _run(_serve(gateway, file))
+
+
+@contextlib.contextmanager
+def opened(settings: GatewaySettings, plant: Plant, again_s: float = _AGAIN_S) -> Iterator[Gateway]:
+    """As `open_gateway`; a disk that is full or cannot be written is waited out, and what was kept in reserve for that
+    is let go of: to start needs room too. Raises ConfigurationError."""
+    told, wait_s = "", min(_FIRST_WAIT_S, again_s)
+    with contextlib.ExitStack() as closing:
+        gateway: Gateway | None = None
+        while gateway is None:
+            try:
+                gateway = closing.enter_context(open_gateway(settings, plant))
+            except (StorageFailed, OSError) as error:
+                Reserve(settings.directory / OUTBOX).let_go()
+                if str(error) != told:
+                    told = str(error)
+                    code = getattr(error, "condition", ConditionCode.FAILED)
+                    _log.error("cannot_start_yet", state=code.value, error=told, tried_again_every_s=again_s)
+                time.sleep(wait_s)
+                wait_s = min(2 * wait_s, again_s)
+        yield gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +148,9 @@ async def _reload(gateway: Gateway, file: Path, wanted: asyncio.Event) -> None:
             _log.error("gateway_file_not_taken", error=str(error))
             text = f"the file was read again and not taken: {error}"
             gateway.conditions.enter(ConditionCode.MISCONFIGURED, text, lasting=True)
+            if isinstance(error, StorageFailed):
+                await asyncio.sleep(_AGAIN_S)
+                wanted.set()
             continue
         gateway.conditions.end(ConditionCode.MISCONFIGURED)
         if settings != gateway.settings:
