@@ -61,7 +61,7 @@ class Standby:
         self._outbox = outbox
         self._site = site
         self._broker = broker
-        self._polled = polled
+        self.polled = polled  # whoever reads the plant again puts new ones here
         self._conditions = conditions
         self.covered_until = covered_until
         self._role = GatewayRole.STANDBY
@@ -215,7 +215,9 @@ class Standby:
         theirs = np.zeros(len(readings), np.bool_)
         for start, end in covered:
             theirs |= (readings.time >= start) & (readings.time <= end)
-        theirs &= self._polled[np.minimum(readings.signal, len(self._polled) - 1)]
+        polled = self.polled
+        known = readings.signal < len(polled)
+        theirs &= known & polled[np.where(known, readings.signal, 0)]
         if not theirs.any():
             return
         rest = _rows(readings, ~theirs)

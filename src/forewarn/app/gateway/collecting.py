@@ -1,6 +1,6 @@
 """From the gateway's sources to its raw log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -37,6 +37,7 @@ def connectors_of(sources: Sequence[SourceConfig]) -> dict[str, Connector]:
 def source_runner(
     sources: Sequence[SourceConfig],
     signals: Sequence[Signal],
+    connectors: Mapping[str, Connector],
     stores: Stores,
     view: FilePlantView,
     heartbeat: Heartbeat,
@@ -48,7 +49,7 @@ def source_runner(
     return SourceRunner(
         sources,
         signals,
-        connectors_of(sources),
+        connectors,
         CountingDoor(door, stores.outbox),
         stores.log.last_sequence,
         absence=_absence(heartbeat.last(), latest, signals),

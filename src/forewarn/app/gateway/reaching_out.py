@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from forewarn import __version__
@@ -94,10 +95,18 @@ def standby_of(
 ) -> Standby | None:
     if settings.standby is None:
         return None
+    polled = polled_of(sources, connectors, signals)
+    return Standby(settings.standby, settings.name, stores.outbox, link, _broker(settings), polled, conditions)
+
+
+def polled_of(
+    sources: Sequence[SourceConfig], connectors: Mapping[str, Connector], signals: Sequence[Signal]
+) -> NDArray[np.bool_]:
+    """By signal key: its readings bear the time of our own poll."""
     ours = {s.name for s in sources if connectors[s.connector].times is SourceTimes.RECEPTION}
     polled = np.zeros(max((s.key for s in signals), default=0) + 1, np.bool_)
     polled[[s.key for s in signals if s.source in ours]] = True
-    return Standby(settings.standby, settings.name, stores.outbox, link, _broker(settings), polled, conditions)
+    return polled
 
 
 def _broker(settings: GatewaySettings) -> LeaseBroker | None:

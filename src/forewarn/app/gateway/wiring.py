@@ -9,9 +9,10 @@ from forewarn.app.gateway.collecting import connectors_of, source_runner
 from forewarn.app.gateway.drill_clock import machine_clock
 from forewarn.app.gateway.edge_line import edge_line
 from forewarn.app.gateway.file_plant import FilePlantView
-from forewarn.app.gateway.reaching_out import planned_output, site_link, standby_of, uplink_of
+from forewarn.app.gateway.reaching_out import planned_output, polled_of, site_link, standby_of, uplink_of
 from forewarn.app.gateway.stores import MIB, Stores, open_stores
 from forewarn.app.heartbeat import Heartbeat
+from forewarn.contracts.connector import Connector
 from forewarn.domain.assets import Plant
 from forewarn.domain.conditions import GatewayCondition
 from forewarn.gateway.board import Board
@@ -47,12 +48,17 @@ class Gateway:
     conditions: Conditions
     heartbeat: Heartbeat
     clock: SteadyClock
+    connectors: dict[str, Connector]
 
     async def take(self, plant: Plant) -> None:
-        """The file was read again: its signals, rules and sources are taken over. Raises StorageFailed."""
+        """The file was read again: its signals, rules and sources are taken over. Raises StorageFailed, and
+        ConfigurationError where a connector cannot be loaded."""
+        self.connectors.update(connectors_of([s for s in plant.sources if s.connector not in self.connectors]))
         signals = self.stores.keys.take(plant)
         self.alarms.take(rules_with_keys(default_rules(plant), signals))
         self.plant.take(plant, signals)
+        if self.standby is not None:
+            self.standby.polled = polled_of(plant.sources, self.connectors, signals)
         await self.runner.update(plant.sources, signals)
 
     def keep_ring(self) -> None:
@@ -75,7 +81,8 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
         view = FilePlantView(plant, signals)
         alarms = LocalAlarms(stores.memory, rules_with_keys(default_rules(plant), signals))
         heartbeat = Heartbeat(settings.directory)
-        runner = source_runner(plant.sources, signals, stores, view, heartbeat)
+        connectors = connectors_of(plant.sources)
+        runner = source_runner(plant.sources, signals, connectors, stores, view, heartbeat)
         closing.callback(lambda: heartbeat.beat(now_us()))
         report = _report(settings, stores, view, alarms, runner)
         board = Board(view, alarms, report, lambda: report.uplink().state)
@@ -87,7 +94,6 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
 
         report.conditions = all_conditions
         link = site_link(settings)
-        connectors = connectors_of(plant.sources)
         standby = standby_of(settings, plant.sources, connectors, signals, stores, link, conditions)
         uplink = uplink_of(settings, link, stores, report, of_site, standby, clock)
         if uplink is not None:
@@ -100,6 +106,7 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
         yield Gateway(
             *(settings, stores, view, alarms, line, runner, outputs, board, uplink, standby, conditions, heartbeat),
             clock,
+            connectors,
         )
 
 
