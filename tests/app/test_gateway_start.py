@@ -1,7 +1,11 @@
 """A gateway starts whatever its disk and its files are like, and takes a changed file over."""
 
 import errno
+import shutil
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +112,53 @@ async def test_a_file_read_again_may_bring_a_connector_that_was_not_there(tmp_pa
         await gateway.take(read(tmp_path / "gw", PUSH)[1])
         assert {"modbus", "webhook"} <= set(gateway.connectors)
         assert {status.name for status in gateway.runner.statuses()} == {"plc", "push"}
+
+
+def _until_thinned(gateway: Gateway, offset: int) -> None:
+    deadline = time.monotonic() + 20
+    while gateway.stores.outbox.offset < offset:
+        assert time.monotonic() < deadline, "not thinned"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+def test_a_raw_log_that_ends_before_what_was_thinned_is_begun_anew(tmp_path: Path, kept: int) -> None:
+    """A power loss on a disk that lies about its fsync, or a directory that was deleted or restored."""
+    with open_gateway(*read(tmp_path)) as gateway:
+        put(gateway, kept)
+        _until_thinned(gateway, kept)
+    saved = tmp_path / "saved"
+    if kept:
+        shutil.copytree(tmp_path / "raw", saved)
+    with open_gateway(*read(tmp_path)) as gateway:
+        put(gateway, 5, first=kept)
+        _until_thinned(gateway, kept + 5)
+    shutil.rmtree(tmp_path / "raw")
+    if kept:
+        saved.rename(tmp_path / "raw")
+    with open_gateway(*read(tmp_path)) as gateway:
+        assert ConditionCode.BUFFER_DAMAGED in codes(gateway)
+        put(gateway, 2, first=50)
+        _until_thinned(gateway, kept + 7)
+        gateway.line.stop()
+    with open_gateway(*read(tmp_path)) as gateway:
+        assert adds_up(gateway, kept + 7)
+
+
+def test_judge_and_score_that_stand_beyond_the_raw_log_go_back_to_its_end(tmp_path: Path) -> None:
+    """The outbox was begun anew as well: what the log still has is thinned, and nothing is set aside."""
+    with open_gateway(*read(tmp_path)) as gateway:
+        put(gateway, 3)
+        _until_thinned(gateway, 3)
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as memory:
+        memory.execute("UPDATE stage SET offset = 9")
+        memory.commit()
+    for name in ("outbox.db", "outbox.db-wal", "outbox.db-shm"):
+        (tmp_path / "outbox" / name).unlink(missing_ok=True)
+    with open_gateway(*read(tmp_path)) as gateway:
+        _until_thinned(gateway, 3)
+        put(gateway, 1, first=9)
+        _until_thinned(gateway, 4)
+        gateway.line.stop()
+    with open_gateway(*read(tmp_path)) as gateway:
+        assert adds_up(gateway, 4)

@@ -1,5 +1,6 @@
 """A gateway's alarms and findings outlive it, and a damaged file does not stop it."""
 
+import sqlite3
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -92,3 +93,27 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match=FILE) as caught:
         Memory(tmp_path / "nowhere")
     assert caught.value.condition is ConditionCode.FAILED
+
+
+def test_a_file_that_is_damaged_while_it_is_used_is_begun_anew(tmp_path: Path) -> None:
+    told: list[ConditionCode] = []
+    memory = Memory(tmp_path, lambda code, text: told.append(code))
+    with memory.write() as connection:
+        connection.execute("INSERT INTO note VALUES ('a', 'b')")
+        connection.execute("PRAGMA cache_size = 1")
+    memory.close()
+    memory = Memory(tmp_path, lambda code, text: told.append(code))
+    content = bytearray((tmp_path / "gateway.db").read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    (tmp_path / "gateway.db").write_bytes(content)
+    with sqlite3.connect(tmp_path / "gateway.db") as other:  # makes the first one read the disk again
+        other.execute("PRAGMA user_version = 7")
+    with pytest.raises(StorageFailed), memory.write() as connection:
+        connection.execute("INSERT INTO note VALUES ('c', 'd')")
+    with memory.write() as connection:
+        connection.execute("INSERT INTO note VALUES ('c', 'd')")
+    assert told == [ConditionCode.BUFFER_DAMAGED]
+    memory.close()
+    with pytest.raises(StorageFailed), memory.write():
+        pass
+    assert len(list(tmp_path.glob("gateway.db.damaged-*"))) == 1

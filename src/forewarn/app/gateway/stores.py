@@ -27,6 +27,8 @@ RAW: Final = "raw"
 OUTBOX: Final = "outbox"
 _RING_BYTES: Final = 8 * MIB
 _LOST: Final = "lost\tbatches"  # no source's name holds a tab
+_BESIDE: Final = ("score", "judge")  # stages whose offsets lie in the alarms' file
+_MOST_FILLED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,12 @@ def open_stores(settings: GatewaySettings, conditions: Conditions, closing: cont
     """`closing` closes them. Raises ConfigurationError, StorageFailed."""
     directory = settings.directory
     directory.mkdir(parents=True, exist_ok=True)
-    memory = Memory(directory)
+    memory = Memory(directory, conditions.enter)
     closing.callback(memory.close)
-    if memory.set_aside is not None:
-        text = f"alarms and findings were damaged and begun anew; what was there lies in {memory.set_aside}"
-        conditions.enter(ConditionCode.BUFFER_DAMAGED, text)
     outbox = SqliteOutbox(directory / OUTBOX, note=conditions.enter)
     closing.callback(outbox.close)
-    handled = max(outbox.offset, *(LocalOffsets(memory).get(stage) for stage in ("score", "judge")))
+    offsets = LocalOffsets(memory)
+    handled = max(outbox.offset, *(offsets.get(stage) for stage in _BESIDE))
     spool = _open_spool(directory / RAW, settings.disk_budget_mib * MIB, handled, conditions)
     closing.callback(spool.close)
 
@@ -63,7 +63,8 @@ def open_stores(settings: GatewaySettings, conditions: Conditions, closing: cont
 
 
 def _open_spool(directory: Path, capacity_bytes: int, handled: int, conditions: Conditions) -> DiscardingLog:
-    """handled: the greatest offset that any stage has done with; a log that is begun anew goes on above it."""
+    """handled: the greatest offset that any stage has done with. A log that ends before it (an older copy, a power loss
+    on a disk that lied) goes on above it: its numbers were given to readings that are handled."""
     plugin: Any = load("batch_logs", "sqlite_spool")
     options = {"capacity_bytes": capacity_bytes, "ring_bytes": _RING_BYTES, "shrink": True}
     try:
@@ -73,7 +74,13 @@ def _open_spool(directory: Path, capacity_bytes: int, handled: int, conditions: 
             raise
         conditions.enter(ConditionCode.BUFFER_DAMAGED, plugin.begin_anew(directory, handled, shrink=True))
         opened = plugin(directory, **options)
-    if (missing := handled - opened.depth().last_offset) > 0:
+    missing = handled - opened.depth().last_offset
+    if missing > _MOST_FILLED:
+        opened.close()
+        why = f"the raw log ends {missing} batches before what was handled already: it is not the newest one"
+        conditions.enter(ConditionCode.BUFFER_DAMAGED, f"{why}; {plugin.begin_anew(directory, handled, shrink=True)}")
+        opened = plugin(directory, **options)
+    elif missing > 0:
         _fill_up(opened, missing)
         text = (
             f"the raw log in {directory} has lost its last {missing} batches: power was lost, and the disk had not "

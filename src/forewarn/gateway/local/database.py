@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,28 +24,50 @@ CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 """
 FILE: Final = "gateway.db"
 _WAIT_S: Final = 10.0
+Note = Callable[[ConditionCode, str], None]
 
 
 class Memory:
     """One connection, used by one thread at a time. Raises StorageFailed, with the transaction undone.
 
-    A file that SQLite calls damaged is set aside under another name (`set_aside`) and a new one begun: alarms stand
-    NORMAL again and are judged anew from what the log still holds."""
+    A file that SQLite calls damaged, at the start or later, is set aside under another name (`set_aside`) and a new one
+    begun: alarms stand NORMAL again after the next start and are judged anew from what the log still holds. Whoever
+    met the damage gets StorageFailed once, and may try again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, note: Note = lambda code, text: None) -> None:
         self._path = directory / FILE
+        self._note = note
         self._lock = threading.RLock()
+        self._closed = False
         self.set_aside: Path | None = None
         try:
             self._connection = self._open()
         except StorageFailed as error:
             if error.condition is not ConditionCode.BUFFER_DAMAGED:
                 raise
-            self.set_aside = self._path.with_name(f"{FILE}.damaged-{time.time_ns() // 1_000_000}")
-            self._path.rename(self.set_aside)
-            for beside in ("-wal", "-shm"):
-                self._path.with_name(FILE + beside).unlink(missing_ok=True)
-            self._connection = self._open()
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.set_aside = self._path.with_name(f"{FILE}.damaged-{time.time_ns() // 1_000_000}")
+        self._path.rename(self.set_aside)
+        for beside in ("-wal", "-shm"):
+            self._path.with_name(FILE + beside).unlink(missing_ok=True)
+        self._connection = self._open()
+        text = f"alarms and findings were damaged and begun anew; what was there lies in {self.set_aside}"
+        self._note(ConditionCode.BUFFER_DAMAGED, text)
+
+    def _met(self, error: sqlite3.Error) -> StorageFailed:
+        """What to raise; a file that is damaged is replaced first."""
+        failed = self._failed(error)
+        if self._closed:
+            return failed
+        with contextlib.suppress(OSError, StorageFailed):  # else whoever tries next meets it again
+            if isinstance(error, sqlite3.ProgrammingError):
+                self._connection = self._open()  # the disk refused when it was begun anew
+            elif failed.condition is ConditionCode.BUFFER_DAMAGED:
+                self._connection.close()
+                self._begin_anew()
+        return failed
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -74,7 +96,7 @@ class Memory:
             except sqlite3.Error as error:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                raise self._failed(error) from error
+                raise self._met(error) from error
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -82,10 +104,11 @@ class Memory:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                raise self._failed(error) from error
+                raise self._met(error) from error
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             self._connection.close()
 
     def _failed(self, error: sqlite3.Error) -> StorageFailed:
