@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from rich.console import Console
 
 from forewarn.contracts.outbox import Delivery
-from forewarn.domain.errors import ConfigurationError, NotFound
+from forewarn.domain.errors import NotFound
 from forewarn.gateway.ledger import Line, bound, genesis
 from forewarn.gateway.ledger_book import read_book, show
 from forewarn.gateway.outbox import SqliteOutbox
@@ -190,9 +190,44 @@ def test_the_key_is_kept_from_others(ledger: Path) -> None:
     key = ledger / "ledger.key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert (ledger / "ledger.pub").read_text().strip() == open_signer(ledger).public_key
-    key.write_text("nonsense")
-    with pytest.raises(ConfigurationError, match="no signing key"):
-        open_signer(ledger)
+
+
+@pytest.mark.parametrize("loss", ["damaged", "lost"])
+def test_a_ledger_whose_key_is_gone_is_begun_anew_and_adds_up(tmp_path: Path, loss: str) -> None:
+    outbox = SqliteOutbox(tmp_path)
+    outbox.pack([packed(10)], tally(30, 10), b"", 3)
+    outbox.close()
+    key = tmp_path / "ledger.key"
+    key.write_text("") if loss == "damaged" else key.unlink()
+    told: list[str] = []
+    outbox = SqliteOutbox(tmp_path, note=lambda code, text: told.append(f"{code.value} {text}"))
+    assert outbox.offset == 0  # all that the raw log still has is thinned again
+    assert outbox.waiting().readings == 10
+    outbox.close()
+    book = read_book(tmp_path)
+    assert not book.fault
+    assert book.sums.read == book.sums.kept == book.pending == 10
+    assert all(text.startswith("buffer_damaged") for text in told)
+    assert len(told) == (2 if loss == "damaged" else 1)
+    assert len(list(tmp_path.glob("damaged-*-ledger.key"))) == (loss == "damaged")
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "UPDATE head SET body = CAST(replace(CAST(body AS TEXT), '\"read\":0', '\"read\":1') AS BLOB)",
+        "UPDATE head SET body = CAST(body AS TEXT)",
+        "DELETE FROM head",
+    ],
+)
+def test_a_start_does_not_sign_what_somebody_else_wrote(ledger: Path, deed: str) -> None:
+    change(ledger, deed)
+    SqliteOutbox(ledger).close()
+    aside = next(ledger.glob("damaged-*-outbox.db"))
+    assert not read_book(ledger).fault
+    assert sum(line.kept for line in read_book(ledger).lines) == read_book(ledger).pending
+    aside.rename(ledger / "outbox.db")
+    assert read_book(ledger).fault
 
 
 def test_it_is_printed_with_its_sums(ledger: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from forewarn.contracts.outbox import Delivery, Tally
 from forewarn.domain.gateways import LedgerSums
-from forewarn.gateway.signing import Signer
+from forewarn.gateway.signing import Signer, holds
 from forewarn.kit.clock import HOUR
 
 TABLES: Final = """
@@ -80,19 +80,31 @@ def bound(before: bytes, body: bytes) -> bytes:
     return hashlib.sha256(before + body).digest()
 
 
+class NotSigned(Exception):
+    """The ledger is not one that this gateway's key can continue."""
+
+
 class Ledger:
     """The open line, and the sums over all. Every write is within the caller's transaction; `kept` tells that it
     was committed. Not thread-safe."""
 
     def __init__(self, connection: sqlite3.Connection, signer: Signer, now: int) -> None:
-        """Raises sqlite3.Error; msgspec.DecodeError where a line cannot be read."""
+        """Raises sqlite3.Error; msgspec.DecodeError where a line cannot be read; NotSigned where the open one was not
+        written by the owner of this key: to go on would put our signature to what somebody else wrote."""
         self._signer = signer
         self._totals = dict.fromkeys(COUNTERS, 0)  # of closed lines
         self._before = genesis(signer.public_key)
         for body, before in connection.execute("SELECT body, hash FROM line ORDER BY number"):
             self._before = before
             self._add(Line.of(body))
-        head = connection.execute("SELECT body FROM head").fetchone()
+        head = connection.execute("SELECT body, signature FROM head").fetchone()
+        if head is None and self._before != genesis(signer.public_key):
+            raise NotSigned("the ledger's open line is missing")
+        cells = (self._before, *(head or ()))
+        if not all(isinstance(cell, bytes) for cell in cells) or (
+            head is not None and not holds(signer.public_key, head[1], bound(self._before, head[0]))
+        ):
+            raise NotSigned("the ledger's open line was not signed with this gateway's key")
         self.line = Line.of(head[0]) if head is not None else Line(1, now, 0, 0)
 
     def _add(self, line: Line) -> None:

@@ -74,17 +74,22 @@ def _read(connection: sqlite3.Connection, key: str) -> Book:
         line = _line(body)
         if line is not None:
             lines.append(line)
-        before = bound(before, body)
+        before = bound(before, _bytes(body))
         fault = fault or _fault(place, number, line, told == before and holds(key, signature, before))
     if head is not None:
         line = _line(head[0])
         if line is not None:
             lines.append(line)
-        signed = holds(key, head[1], bound(before, head[0]))
+        signed = holds(key, head[1], bound(before, _bytes(head[0])))
         fault = fault or _fault(len(rows) + 1, len(rows) + 1, line, signed)
     elif rows:
         fault = fault or f"the running head after line {len(rows)} was removed"
     return Book(lines, fault, int(pending), key)
+
+
+def _bytes(cell: object) -> bytes:
+    """SQLite keeps what it is given: text in a cell of bytes is as good as another line."""
+    return cell if isinstance(cell, bytes) else b""
 
 
 def _line(body: bytes) -> Line | None:

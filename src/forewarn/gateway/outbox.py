@@ -18,7 +18,7 @@ from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import InvalidInput, StorageFailed
 from forewarn.domain.gateways import LedgerSums
 from forewarn.gateway import outbox_file
-from forewarn.gateway.ledger import DAMAGED, Ledger, Line, of_delivery, of_tally
+from forewarn.gateway.ledger import DAMAGED, Ledger, Line, NotSigned, of_delivery, of_tally
 from forewarn.gateway.outbox_index import OutboxIndex, readings_in
 from forewarn.gateway.outbox_rows import SELECT, parcel_of, parcel_row
 from forewarn.gateway.outbox_salvage import salvage
@@ -69,7 +69,7 @@ class SqliteOutbox:
         self._lock = outbox_file.OutboxLock(directory)
         self._reserve = Reserve(directory)
         try:
-            self._signer = open_signer(directory)
+            self._signer = open_signer(directory, note)
             try:
                 self._open()
             except StorageFailed as error:
@@ -352,8 +352,8 @@ class SqliteOutbox:
                 self._damage = None
             try:
                 self._load()
-            except (sqlite3.Error, msgspec.DecodeError) as error:
-                if not (outbox_file.is_damage(error) or isinstance(error, msgspec.DecodeError)):
+            except (sqlite3.Error, msgspec.DecodeError, NotSigned) as error:
+                if isinstance(error, sqlite3.Error) and not outbox_file.is_damage(error):
                     raise
                 self._begin_anew(error)
                 self._load()

@@ -1,16 +1,21 @@
 """The gateway's own key: what it signs was written by who holds the key file, and was not changed since."""
 
+import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from forewarn.domain.errors import ConfigurationError, StorageFailed
+from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.errors import StorageFailed
 
 KEY_FILE = "ledger.key"
 PUBLIC_FILE = "ledger.pub"
 _BYTES = 32
+_BY_NUMBER = {errno.ENOSPC: ConditionCode.DISK_FULL, errno.EROFS: ConditionCode.DISK_READ_ONLY}
 
 
 class Signer:
@@ -25,29 +30,41 @@ class Signer:
         return self._private.sign(what)
 
 
-def open_signer(directory: Path) -> Signer:
+def open_signer(directory: Path, note: Callable[[ConditionCode, str], None] = lambda code, text: None) -> Signer:
     """The key in `directory`/ledger.key (mode 0600), made at the first start; its public half is in ledger.pub.
 
-    Raises ConfigurationError when the file holds no key, StorageFailed when it can be neither read nor made."""
-    path = directory / KEY_FILE
+    A file that holds no key is set aside, `note` is told, and a new one is made: a gateway does not stop collecting for
+    it. The ledger so far cannot be continued with that. Raises StorageFailed when it can be neither read nor made."""
+    path, public = directory / KEY_FILE, directory / PUBLIC_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _make(path)
-        secret = path.read_text("ascii", errors="replace").strip()
+        if (signer := _signer(path)) is None:
+            aside = path.with_name(f"damaged-{time.time_ns() // 1_000}-{KEY_FILE}")
+            path.rename(aside)
+            _make(path)
+            signer = _signer(path)
+            text = f"{path} held no signing key ({2 * _BYTES} hexadecimal digits); it was set aside as {aside.name}"
+            note(ConditionCode.BUFFER_DAMAGED, f"{text} and a new key was made. Check the disk")
+        if signer is None:
+            raise OSError("what was written is not what is read")
+        told = signer.public_key + "\n"
+        if not public.exists() or public.read_text("ascii", errors="replace") != told:
+            public.write_text(told, "ascii")
     except OSError as error:
-        raise StorageFailed(f"cannot open the signing key {path}: {error}. Check owner and free space") from error
-    try:
-        signer = Signer(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(secret)))
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{path} holds no signing key ({2 * _BYTES} hexadecimal digits). Restore it from a backup; with a new one "
-            "the ledger so far cannot be continued"
-        ) from error
-    public = directory / PUBLIC_FILE
-    if not public.exists():
-        public.write_text(signer.public_key + "\n", "ascii")
+        condition = _BY_NUMBER.get(error.errno or 0, ConditionCode.FAILED)
+        text = f"cannot open the signing key {path}: {error}. Check owner and free space"
+        raise StorageFailed(text, condition=condition) from error
     return signer
+
+
+def _signer(path: Path) -> Signer | None:
+    try:
+        secret = bytes.fromhex(path.read_text("ascii", errors="replace").strip())
+        return Signer(Ed25519PrivateKey.from_private_bytes(secret))
+    except ValueError:
+        return None
 
 
 def _make(path: Path) -> None:
@@ -67,6 +84,6 @@ def holds(public_key: str, signature: bytes, what: bytes) -> bool:
     """Whether the owner of `public_key` signed exactly this."""
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(signature, what)
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, ValueError, TypeError):
         return False
     return True
