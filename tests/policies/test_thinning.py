@@ -322,3 +322,16 @@ def test_bad_rules_and_states_are_refused_by_name() -> None:
             ThinRule(**bad)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="version 7"):
         Thinning(plan(Method.NONE), b"\x07" + bytes(20))
+
+
+@pytest.mark.parametrize("method", [Method.SWINGING_DOOR, Method.MINUTES])
+def test_what_is_in_hand_of_signals_that_left_the_plant_is_told(method: Method) -> None:
+    thinning = Thinning(plan(method))
+    out = taken(thinning, one(4, [0, 1, 2], [0.0, 0.1, 0.2]))
+    assert thinning.in_hand
+    thinning.follow(plan(method, signals=2))
+    rest = thinning.tick(T0)
+    assert thinning.in_hand == 0
+    told = int(rest.over.count.sum()) if method is Method.MINUTES else len(rest.kept)
+    assert told == (3 if method is Method.MINUTES else 1)
+    assert len(out.kept) + out.thinned + len(rest.kept) + rest.thinned == 3

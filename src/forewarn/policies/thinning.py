@@ -153,13 +153,16 @@ class Thinning:
     def tick(self, now_us: int) -> Thinned:
         """What was in hand of signals that fell silent, and minutes that must be over by their devices' clock."""
         self._heard[self._heard == _UNKNOWN] = now_us
-        since = now_us - self._heard
         size = self._plan.size
+        since = now_us - self._heard[:size]  # it may be longer: signals left the plant
         doors, open_minutes = self._doors[:size], self._minutes[:size]
         silent = doors["held"] & ((since > self._plan.max_gap_us) | (self._plan.method == Method.MINUTES))
+        # Signals beyond the plan have left the plant: nothing of theirs will come to end what is in hand.
+        silent = np.concatenate((silent, self._doors["held"][size:]))
         kept = self._release(np.flatnonzero(silent))
         source_now = open_minutes["last_time"] + since
         over = (open_minutes["count"] > 0) & (source_now >= open_minutes["start"] + minutes.MINUTE + _GRACE_US)
+        over = np.concatenate((over, self._minutes["count"][size:] > 0))
         told, alone = minutes.close(self._minutes, np.flatnonzero(over))
         return Thinned(kept, np.zeros(len(kept), np.bool_), told, alone)
 
