@@ -1,5 +1,6 @@
 """A gateway starts whatever its disk and its files are like, and takes a changed file over."""
 
+import asyncio
 import errno
 import shutil
 import sqlite3
@@ -162,3 +163,18 @@ def test_judge_and_score_that_stand_beyond_the_raw_log_go_back_to_its_end(tmp_pa
         gateway.line.stop()
     with open_gateway(*read(tmp_path)) as gateway:
         assert adds_up(gateway, 4)
+
+
+async def test_signals_that_leave_and_come_back_while_readings_flow_stop_nothing(tmp_path: Path) -> None:
+    few, many = read(tmp_path), read(tmp_path, PUSH)
+    with open_gateway(*many) as gateway:
+        for turn, (_, plant) in enumerate((few, many, few)):
+            at = np.array([now_us(), now_us()])
+            both = np.array([1, 2], np.int32)
+            rows = ReadingBatch(both, at, np.array([1.0, turn]), np.zeros(2, np.uint32), gateway_of("plc"), turn)
+            gateway.stores.log.append(rows).result(10)
+            await gateway.take(plant)
+            await asyncio.sleep(1.3)  # a tick of the line
+        _until_thinned(gateway, 3)
+        assert not gateway.line.health().last_error
+        assert adds_up(gateway, 6)
