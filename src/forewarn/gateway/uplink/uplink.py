@@ -228,6 +228,8 @@ class Uplink:
             return
         await asyncio.to_thread(self._outbox.acknowledge, parcel.number, delivery)
         self._set_aside.pop(parcel.number, None)
+        if not self._set_aside:
+            self._conditions.end(ConditionCode.SITE_REFUSES)
         self._acknowledged_at = now_us()
         # A device's clock may be ahead: what others told since is not delivered with it.
         self._newest = max(self._newest, min(parcel.packed.last_time, sent_at))
