@@ -1,6 +1,7 @@
 """A gateway's process: what it takes to be there, and how soon a value becomes an alarm.
 
-Run: `python -m benchmarks.gateway [--quick] [--python=INTERPRETER]` (of an environment that has a gateway already).
+Run: `python -m benchmarks.gateway [--quick] [--hz=10] [--python=INTERPRETER]` (of an environment that has a gateway
+already).
 
 Footprint: `pip install forewarn[gateway]` into an environment of its own (bytes of site-packages without pip and
 setuptools), importing what the command runs, and the resident memory of `forewarn gateway` with 1,000 signals after it
@@ -29,7 +30,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.peers.processes import free_port, mosquitto
 
 ROOT = Path(__file__).parents[1]
-ASSETS, PER_ASSET, HZ = 10, 100, 10
+ASSETS, PER_ASSET = 10, 100
+HZ = next((int(word[5:]) for word in sys.argv if word.startswith("--hz=")), 10)
 SECONDS = 15 if "--quick" in sys.argv else 60
 LIMIT = 100.0
 

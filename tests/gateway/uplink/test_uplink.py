@@ -349,3 +349,15 @@ async def test_a_site_that_keeps_no_signal_table_is_told_and_does_not_end_the_up
         forgets = False
         await sender.until_delivered()
         await until(lambda: ConditionCode.SITE_REFUSES not in sender.codes, 10)
+
+
+async def test_a_connection_that_the_site_let_go_of_is_no_absence(tmp_path: Path, site: OneSite) -> None:
+    async with sending(tmp_path / "o", site) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        since = sender.uplink.status().state_since
+        for _ in range(6):  # heartbeats a second apart, each after its connection was ended under its hands
+            await sender.cable.cut()
+            await sender.cable.mend()
+            await asyncio.sleep(1.1)
+        status = sender.uplink.status()
+        assert (status.state, status.state_since) == (SiteState.CONNECTED, since)

@@ -20,6 +20,7 @@ from forewarn.policies.gateway_settings import UplinkSettings
 # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (openssl, x509_vfy.h)
 _NOT_IN_TIME: Final = {9: "is not valid yet: is this machine's clock right?", 10: "has expired: renew it at the site"}
 _LONGEST_ANSWER: Final = 1 << 20
+_KEPT_OPEN_S: Final = 3.0  # a site closes after five seconds
 
 
 class SiteAway(ForewarnError):
@@ -70,7 +71,7 @@ class SiteLink:
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
         )
-        connector = aiohttp.TCPConnector(ssl=_context(self._settings), limit=16)
+        connector = aiohttp.TCPConnector(ssl=_context(self._settings), limit=16, keepalive_timeout=_KEPT_OPEN_S)
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector)
 
     async def close(self) -> None:
@@ -118,15 +119,27 @@ class SiteLink:
         if self._session is None:
             raise SiteAway("the link is not open")
         try:
-            async with self._session.request(method, self._base + path, data=body, headers=headers) as answer:
-                text = await self._whole(answer)
-                return _meaning(answer.status, answer.headers, text, self._settings.url)
+            try:
+                return await self._once(self._session, method, path, body, headers)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+                # A server ends connections that were idle for some seconds, also while we write to one. Whatever
+                # we send may be sent twice, and nobody is away for that.
+                return await self._once(self._session, method, path, body, headers)
         except aiohttp.ClientConnectorCertificateError as error:  # which calls itself an SSLCertVerificationError, too
             raise _untrusted(error.certificate_error, self._settings.url) from error
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(error, self._settings.url) from error
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise SiteAway(f"{self._settings.url} does not answer: {str(error) or type(error).__name__}") from error
+
+    async def _once(
+        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        async with session.request(method, self._base + path, data=body, headers=headers) as answer:
+            text = await self._whole(answer)
+            return _meaning(answer.status, answer.headers, text, self._settings.url)
 
     async def _whole(self, answer: aiohttp.ClientResponse) -> bytes:
         """To its end: `read(n)` of a stream gives what came so far. One that trickles for ever is none."""
