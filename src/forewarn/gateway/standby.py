@@ -64,6 +64,7 @@ class Standby:
         self.polled = polled  # whoever reads the plant again puts new ones here
         self._conditions = conditions
         self.covered_until = covered_until
+        self._lying: tuple[bytes | None, float] | None = None
         self._role = GatewayRole.STANDBY
         self._partner = ""
         self._held_until = 0.0
@@ -150,7 +151,7 @@ class Standby:
                 text = "neither the site nor a broker says whether the partner lives: it goes on, this one waits"
                 self._conditions.enter(ConditionCode.STANDBY_ALONE, text)
             return
-        mine = claim(self._left(), self._name, now_us(), self._settings.seconds)
+        mine = claim(self._left(), self._name, now_us(), self._settings.seconds, self._unchanged_s())
         if mine is None:
             left = self._left()
             self._enter(GatewayRole.STANDBY, left.holder if left else "")
@@ -165,6 +166,13 @@ class Standby:
             if left is not None and left.holder != self._name and left.before(mine):
                 return
         self._enter(GatewayRole.ACTIVE, self._name)
+
+    def _unchanged_s(self) -> float:
+        """Since when the same text lies at the broker, as far as we have seen."""
+        text = self._broker.current() if self._broker is not None else None
+        if self._lying is None or self._lying[0] != text:
+            self._lying = (text, time.monotonic())
+        return time.monotonic() - self._lying[1]
 
     def _left(self) -> Lease | None:
         text = self._broker.current() if self._broker is not None else None

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from forewarn.domain.gateways import GatewayRole
 from forewarn.kit.clock import SECOND
 
 
@@ -19,20 +18,14 @@ class Lease:
         return (-self.epoch, self.holder) < (-other.epoch, other.holder)
 
 
-def claim(current: Lease | None, name: str, now: int, seconds: float) -> Lease | None:
-    """The lease to leave at a broker: renewed, taken over because the holder's ran out, or None: it is another's."""
+def claim(current: Lease | None, name: str, now: int, seconds: float, unchanged_s: float) -> Lease | None:
+    """The lease to leave at a broker: renewed, taken over because the holder's ran out, or None: it is another's.
+
+    unchanged_s: for how long, by our own clock that nobody sets, the holder has not renewed what lies there. Its
+    `until` is by its own clock, which may be hours from ours, and says nothing here."""
     until = now + int(seconds * SECOND)
     if current is None:
         return Lease(name, until, 1)
     if current.holder == name:
         return Lease(name, until, current.epoch)
-    # A clock that is far ahead must not hold a lease for ever.
-    if current.until < now or current.until > now + int(10 * seconds * SECOND):
-        return Lease(name, until, current.epoch + 1)
-    return None
-
-
-def without_anybody(role: GatewayRole) -> GatewayRole:
-    """Neither site nor broker answers: who was active goes on, who waited waits. The other way round, a gateway that
-    is cut off alone would take its partner for dead."""
-    return role
+    return Lease(name, until, current.epoch + 1) if unchanged_s > seconds else None
