@@ -93,7 +93,7 @@ class Gateway:
 
     def __init__(self, folder: Path, settings: dict[str, object]) -> None:
         self._spool = SqliteSpool(folder)
-        door = IntakeDoor(self._spool, Plant(), now_us)  # type: ignore[arg-type]
+        door = IntakeDoor(self._spool, Plant(), now_us)
         source = SourceConfig("bench", "mqtt", settings)
         self.runner = SourceRunner([source], SIGNALS, {"mqtt": CONNECTOR}, door, self._spool.last_sequence)
 

@@ -84,7 +84,7 @@ def sent(
     folder = Path(tempfile.mkdtemp())
     clock = Clock()
     outbox = SqliteOutbox(folder, clock=clock)
-    stage = ThinStage(outbox, wire.Wire(), plant, lambda t: ThinPlan.of(t, rule), NoLog(), clock, settings)  # type: ignore[arg-type]
+    stage = ThinStage(outbox, wire.Wire(), plant, lambda t: ThinPlan.of(t, rule), NoLog(), clock, settings)
     began = time.process_time()
     for offset, batch in enumerate(batches, 1):
         clock.now = int(batch.time[0]) + 100_000

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
@@ -121,9 +122,9 @@ def browse_source(file: Path, name: str, match: Sequence[str], most: int, consol
     say(f"{found} points." + (" There may be more: ask for more with --most." if found >= most else ""), to=console)
 
 
-async def _browse(connector: Browser, settings: object, match: Sequence[str], most: int, console: Console) -> int:
+async def _browse(connector: Browser, settings: BaseModel, match: Sequence[str], most: int, console: Console) -> int:
     count = 0
-    async for point in connector.browse(settings, match, most):  # type: ignore[arg-type]
+    async for point in connector.browse(settings, match, most):
         count += 1
         unit = f" {point.unit}" if point.unit else ""
         line = Text.assemble((point.path, "bold"), f"  address = {point.address!r}  {point.kind}")

@@ -73,23 +73,25 @@ def read(envelope: Envelope, asset: str, names: Names, words: Words) -> Columns 
     try:
         if isinstance(envelope.readings, msgspec.Raw):
             return _of_readings(envelope.readings, asset, names)
-        if isinstance(envelope.sensor_id, msgspec.Raw) and isinstance(envelope.value, msgspec.Raw):
-            return _of_columns(envelope, asset, names, words)
+        return _of_columns(envelope, asset, names, words)
     except (msgspec.ValidationError, OverflowError):
         return None
-    return None
 
 
 def _of_columns(envelope: Envelope, asset: str, names: Names, words: Words) -> Columns | None:
-    if not isinstance(envelope.timestamp, msgspec.Raw):
+    if not (
+        isinstance(envelope.timestamp, msgspec.Raw)
+        and isinstance(envelope.sensor_id, msgspec.Raw)
+        and isinstance(envelope.value, msgspec.Raw)
+    ):
         return None
-    raw = bytes(envelope.sensor_id)  # type: ignore[arg-type]
+    raw = bytes(envelope.sensor_id)
     if not raw.startswith(b"["):
         return None
     key = words.keys(asset, raw, names)
     if key is None:
         return None
-    value = np.array(_floats.decode(envelope.value), np.float64)  # type: ignore[arg-type]
+    value = np.array(_floats.decode(envelope.value), np.float64)
     if bytes(envelope.timestamp).startswith(b"["):
         given = np.array(_integers.decode(envelope.timestamp), np.int64)
     else:

@@ -113,10 +113,10 @@ class HistoryReader:
             wanted = [row for row in wanted if row not in refused and self._missed.hole(row)[0] != FAR]
         if refused:
             name = ua.StatusCode(ua.UInt32(next(iter(refused.values())))).name
-            raise SourceUnreachable(f"{len(refused)} nodes' history is not to be had for now: {name}")
+            raise SourceUnreachable(f"{len(refused)} nodes' history cannot be read at the moment: {name}")
 
     async def _fill_some(self, client: Client, rows: list[int]) -> dict[int, int]:
-        """Holes that begin near each other, page by page; the status of rows that the server refuses for now."""
+        """Holes that begin near each other, page by page; the status of rows that the server refuses at the moment."""
         now = now_us()
         earliest = now - int(self._settings.history.longest_hours * HOUR)
         holes = {row: self._missed.hole(row) for row in rows}
