@@ -96,5 +96,7 @@ class BufferedClient(paho.Client):
     buffered: BufferedSocket | None = None
 
     def _create_socket(self) -> Any:
-        self.buffered = BufferedSocket(super()._create_socket())  # type: ignore[arg-type]
+        made = super()._create_socket()
+        assert isinstance(made, socket.socket), "of TCP or TLS; websockets are not offered"
+        self.buffered = BufferedSocket(made)
         return self.buffered

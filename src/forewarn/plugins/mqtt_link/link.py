@@ -166,9 +166,10 @@ class Link:
                 self.arrived.clear()
             if len(self.waiting) < self._gather:
                 self.full.clear()
-        if self._paused and len(self.waiting) < _MOST_WAITING // 2 and not self.lost:
+        drained = self._paused and len(self.waiting) < _MOST_WAITING // 2 and not self.lost
+        if drained and self._socket is not None:
             self._paused = False
-            self._loop.add_reader(self._socket, self._read)  # type: ignore[arg-type]
+            self._loop.add_reader(self._socket, self._read)
             self._loop.call_soon(self._read)  # what lies in our own buffer wakes no selector
         return taken
 
@@ -300,15 +301,15 @@ class Link:
         elif code.is_failure:
             self._fail(SourceUnreachable(f"{self._where} refuses the connection: {code}"))
         elif self._subscriptions:
-            self._client.subscribe([self._asked(each) for each in self._subscriptions])  # type: ignore[arg-type]
+            self._subscribe()
         elif not self._ready.done():
             self._ready.set_result(None)
 
-    def _asked(self, wanted: Subscription) -> tuple[str, int | SubscribeOptions]:
-        if self._settings.protocol != "5":
-            return wanted.topic, wanted.qos
-        handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if wanted.retained else SubscribeOptions.RETAIN_DO_NOT_SEND
-        return wanted.topic, SubscribeOptions(wanted.qos, retainHandling=handling)
+    def _subscribe(self) -> None:
+        if self._settings.protocol == "5":
+            self._client.subscribe([(each.topic, _options(each)) for each in self._subscriptions])
+        else:
+            self._client.subscribe([(each.topic, each.qos) for each in self._subscriptions])
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
         for wanted, code in zip(self._subscriptions, codes, strict=False):
@@ -343,6 +344,11 @@ class Link:
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
         if self._socket is not None:
             self._lose(str(code))
+
+
+def _options(wanted: Subscription) -> SubscribeOptions:
+    handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if wanted.retained else SubscribeOptions.RETAIN_DO_NOT_SEND
+    return SubscribeOptions(wanted.qos, retainHandling=handling)
 
 
 def _password(settings: BrokerSettings) -> str | None:
