@@ -111,7 +111,7 @@ def test_never_more_than_twice_the_amount_in_a_window(amount: int, seconds: floa
         wait = refused_for(rate, now)
         if wait:
             # Whoever comes when told is let in.
-            assert wait <= seconds
+            assert wait <= seconds + 1e-9  # differences of floats are rounded
             now += wait + 1e-5
             rate.count("a", now)
         let_in.append(now)

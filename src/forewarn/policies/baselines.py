@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from forewarn.policies.runs import resized
 
 _BLOCKS: Final = 16
+_REFRESHED_AT_ONCE: Final = 64
 _CAUTION: Final = 5.0
 _NEVER: Final = np.iinfo(np.int64).max
 _COLUMNS: Final = {
@@ -193,8 +194,11 @@ class Baselines:
         self.columns["stride"][slots] = np.maximum(self._s.stride, self.columns["period"][slots] // 2)
 
     def _refresh(self, slots: NDArray[np.int32]) -> None:
-        if not len(slots):
-            return
+        """Some at a time: thousands of signals may be due at once, and each takes a dozen copies of its window."""
+        for start in range(0, len(slots), _REFRESHED_AT_ONCE):
+            self._refresh_some(slots[start : start + _REFRESHED_AT_ONCE])
+
+    def _refresh_some(self, slots: NDArray[np.int32]) -> None:
         c, s = self.columns, self._s
         count = c["count"][slots]
         held = self._in_order(slots, count)
