@@ -29,6 +29,8 @@ def free_port() -> int:
 class SiteProcess:
     """`forewarn serve` (or `demo`) over `directory`; `log` collects what it prints."""
 
+    program: tuple[str, ...] = ("-m", "forewarn")
+
     def __init__(self, directory: Path, *, command: tuple[str, ...] = ("serve",), **environment: str) -> None:
         self.directory = directory
         self.port = free_port()
@@ -63,7 +65,7 @@ class SiteProcess:
                 self._environment["FOREWARN_KEY"] = credentials.machine("replay", role=Role.PLANT_ENGINEER).token
         arguments = [*self._command, "--directory", str(self.directory), "--port", str(self.port)]
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "forewarn", *arguments]
+            command = [sys.executable, *self.program, *arguments]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

@@ -316,8 +316,8 @@ def test_what_a_device_said_is_kept_without_what_a_database_refuses(site: Site, 
     assert kept.condition.text == "it said  " + "x" * 1_990
 
 
-def claim(gateway: Gateway, group: str, covered_until: int = 0, seconds: float = 60) -> httpx.Response:
-    body = {"group": group, "covered_until": covered_until, "seconds": seconds}
+def claim(gateway: Gateway, group: str, covered_until: int = 0, seconds: float = 60, **more: object) -> httpx.Response:
+    body = {"group": group, "covered_until": covered_until, "seconds": seconds} | more
     return gateway.client.post(f"{gateway.base}/lease", json=body)
 
 
@@ -330,6 +330,36 @@ def test_one_of_two_holds_the_lease(site: Site) -> None:
     watching = claim(b, "pair", 0).json()
     assert (watching["holder"], watching["epoch"]) == (a.name, 1)
     assert watching["covered_by_others"] == [[begun, begun + 5]]
+
+
+def test_the_one_that_waits_learns_what_the_other_has_missed(site: Site) -> None:
+    a, b = Gateway(site, "gw gap a"), Gateway(site, "gw gap b")
+    begun = claim(a, "gaps").json()["cover_from"]
+    lasts = ["p\u00e4 1", begun - 9, None]
+    told = claim(a, "gaps", begun + 5, missing=[lasts, ["plc", begun + 1, begun + 3]], missing_until=begun + 9)
+    assert told.json()["missing_by_others"] == []
+    assert claim(b, "gaps").json()["missing_by_others"] == [["plc", begun + 1, begun + 3], [lasts[0], begun, begun + 9]]
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ([["plc", 5, 5]], "missing[0], source 'plc': it ends at 5 and starts at 5"),
+        ([["plc", 1, 2], ["plc", 9, 5]], "missing[1], source 'plc'"),
+        ([["plc", 1]], "missing"),
+        ([["plc", -1, 5]], "missing"),
+        ([["plc", 1, 2**63]], "missing"),
+        ([["", 1, 5]], "missing"),
+        ([["x\0y", 1, 5]], "missing"),
+        ([["x" * 201, 1, 5]], "missing"),
+        ([["plc", n, n + 1] for n in range(1_001)], "missing"),
+        ("plc", "missing"),
+    ],
+)
+def test_what_cannot_be_missing_is_refused(gateway: Gateway, missing: object, said: str) -> None:
+    refused = claim(gateway, "odd", missing=missing)
+    assert refused.status_code == 400, refused.text
+    assert said in refused.json()["detail"]
 
 
 def test_the_key_of_another_part_of_the_plant_cannot_take_a_lease(site: Site) -> None:
@@ -446,3 +476,16 @@ def test_a_constant_minute_is_not_refused_for_the_last_bits_of_its_mean(site: Si
     constant = minutes_of((2, minute, [0.1] * 60))
     constant.mean[0] = np.nextafter(0.1, 1.0)
     assert gateway.send(wire.encode_minutes(constant), "minutes").json()["accepted"] == 1
+
+
+def test_a_parcel_that_comes_too_early_by_our_clock_stays_with_the_gateway(site: Site, gateway: Gateway) -> None:
+    """One of the clocks is wrong; a day at the most, and only for who says how new it is."""
+    now = now_us()
+    for at, status in ((now + HOUR, 409), (now + 60 * SECOND, 200), (now + 25 * HOUR, 200)):
+        answer = gateway.send(parcel((1, at, 1.0)), forewarn_newest=str(at))
+        assert answer.status_code == status, answer.text
+        assert answer.json().get("code") == ("too_early" if status == 409 else None)
+    assert answer.json()["reasons"] == {"time_in_future": 1}
+    assert stored(site, "p1.vibration", now + 59 * SECOND, now + 26 * HOUR) == [(now + 60 * SECOND, 1.0)]
+    for nonsense in ("", "-1", "1e9", "9" * 30, "tomorrow"):
+        assert gateway.send(parcel((1, now + HOUR, 1.0)), forewarn_newest=nonsense).json()["rejected"] == 1

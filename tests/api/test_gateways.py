@@ -12,7 +12,8 @@ from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.gateways import BufferStatus, LedgerSums, SiteState, UplinkStatus
 from forewarn.domain.sources import SourceState, SourceStatus
 from forewarn.kit.clock import SECOND, now_us
-from tests.api.gateways import Gateway
+from forewarn.pipeline.edge_intake import EdgeDesk
+from tests.api.gateways import Gateway, parcel
 from tests.api.site import Site, serving
 
 
@@ -191,6 +192,73 @@ def test_too_much_at_once_is_refused(site: Site, gateway: Gateway) -> None:
     assert answers == [201] * 20 + [409]
 
 
+SPAN = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
+
+
+def asked(site: Site, gateway: Gateway) -> str:
+    body = {"signals": ["p1.vibration"], **SPAN}
+    number: str = site.client.post(f"{gateway.base}/requests", json=body).json()["id"]
+    return number
+
+
+def test_what_waits_is_called_off_and_what_is_done_is_not(site: Site, gateway: Gateway) -> None:
+    waits, told, done = (asked(site, gateway) for _ in range(3))
+    assert site.client.delete(f"{gateway.base}/requests/{waits}").status_code == 204
+    assert [r["id"] for r in gateway.beat().json()["requests"]] == [told, done]
+    assert site.client.delete(f"{gateway.base}/requests/{told}").status_code == 204
+    assert gateway.beat(done).json()["requests"] == []
+    assert site.client.delete(f"{gateway.base}/requests/{done}").status_code == 409
+    for number in (waits, told, "none"):
+        assert site.client.delete(f"{gateway.base}/requests/{number}").status_code == 404
+    assert [r["id"] for r in site.client.get(f"{gateway.base}/requests").json()["requests"]] == [done]
+    deeds = [e.deed for e in site.parts.audit.find(AuditQuery(actions=(AuditAction.COMMAND_GIVEN,)))[:2]]
+    assert [(d.target, d.after) for d in deeds] == [
+        (f"gateway {gateway.name}", {"cancelled": told}),
+        (f"gateway {gateway.name}", {"cancelled": waits}),
+    ]
+
+
+def test_a_request_of_another_gateway_is_not_called_off_here(site: Site, gateway: Gateway) -> None:
+    other = Gateway(site, f"gw {secrets.token_hex(4)}")
+    other.put_signals()
+    number = asked(site, other)
+    assert site.client.delete(f"{gateway.base}/requests/{number}").status_code == 404
+    assert [r["id"] for r in other.beat().json()["requests"]] == [number]
+    other.client.close()
+
+
+def test_one_that_is_retired_is_gone_and_comes_back_when_it_speaks(site: Site, gateway: Gateway) -> None:
+    gateway.beat(conditions=(condition(ConditionCode.DISK_FULL, now_us()),))
+    number = asked(site, gateway)
+    assert site.client.delete(gateway.base).status_code == 204
+    assert gateway.name not in [g["name"] for g in site.client.get("/api/v1/gateways").json()["gateways"]]
+    assert site.client.get(gateway.base).status_code == 404
+    assert site.client.get(f"{gateway.base}/requests").json() == {"requests": []}
+    assert site.client.delete(gateway.base).status_code == 404
+    deed = site.parts.audit.find(AuditQuery(actions=(AuditAction.COMMAND_GIVEN,)))[0].deed
+    assert (deed.target, deed.before["signals"], deed.after) == (f"gateway {gateway.name}", 3, {"retired": True})
+    # It still speaks: as a new one, which is asked for its table, and of which nothing is asked.
+    assert gateway.beat(number).json()["requests"] == []
+    assert shown(site, gateway)["journal"] == []
+    refused = gateway.send(parcel((1, now_us(), 1.0)))
+    assert (refused.status_code, refused.json()["code"]) == (409, "signal_table_unknown")
+    gateway.put_signals()
+    assert gateway.send(parcel((1, now_us(), 1.0))).status_code == 200
+    assert (shown(site, gateway)["state"], shown(site, gateway)["signals"]) == ("connected", 3)
+
+
+def test_what_a_retired_gateway_scored_the_site_scores_again(site: Site, gateway: Gateway) -> None:
+    edge = site.parts.edge
+    assert isinstance(edge, EdgeDesk)
+    apart = Gateway(site, f"gw {secrets.token_hex(4)}", ("p2.s150",))
+    apart.put_signals()
+    key = site.parts.plant.table.key_of["p2.s150"]
+    assert edge.scored(key + 1)[key]
+    site.client.delete(apart.base)
+    assert not edge.scored(key + 1)[key]
+    apart.client.close()
+
+
 def test_who_may_look_and_who_may_ask(site: Site, gateway: Gateway) -> None:
     body = {"signals": ["p1.vibration"], "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
     for role, looks, asks in (
@@ -202,6 +270,10 @@ def test_who_may_look_and_who_may_ask(site: Site, gateway: Gateway) -> None:
         with site.as_person(f"{role.value} {gateway.name}", Grant(role)) as client:
             assert client.get("/api/v1/gateways").status_code == looks
             assert client.post(f"{gateway.base}/requests", json=body).status_code == asks
+            number = asked(site, gateway)
+            called_off = client.delete(f"{gateway.base}/requests/{number}").status_code
+            assert called_off == (204 if asks == 201 else 403)
+            assert client.delete(f"/api/v1/gateways/none of {role}").status_code == (404 if asks == 201 else 403)
 
 
 def test_a_thinned_signal_is_marked_as_such(site: Site, gateway: Gateway) -> None:

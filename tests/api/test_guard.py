@@ -49,7 +49,7 @@ GATEWAY_NAME = "somebody's gateway"
 
 
 def filled(path: str) -> str:
-    names = ("session_id", "person_id", "machine_id", "asset_id", "sensor_id", "anomaly_id", "number")
+    names = ("session_id", "person_id", "machine_id", "asset_id", "sensor_id", "anomaly_id", "number", "request_id")
     return path.format(**dict.fromkeys(names, "x"), gateway=GATEWAY_NAME)
 
 

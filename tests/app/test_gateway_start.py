@@ -26,7 +26,7 @@ FILE = """
 [gateway]
 name = "line-1"
 directory = "{directory}"
-disk_budget_mib = 32
+disk_budget_mib = 64
 detectors = []
 
 [[source]]

@@ -3,23 +3,29 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from forewarn.api.condition_findings import ConditionFindings, behind
 from forewarn.api.edge_findings import findings_of, keep_found
 from forewarn.app.settings import Settings
 from forewarn.app.site_gateways import SiteGateways
 from forewarn.app.wiring import Site, open_site
+from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.domain.access import Grant, Role
+from forewarn.domain.alarms import AlarmOverride, Condition
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.conditions import ConditionCode, EndedCondition, GatewayCondition
+from forewarn.domain.findings import BY_CONDITION
 from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, LedgerSums, SiteState, UplinkStatus
 from forewarn.domain.people import Machine
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.pipeline.edge_intake import EdgeDesk
-from tests.app.test_baselining import send, settings, told
+from forewarn.policies.rules import default_rules
+from tests.app.test_baselining import PLANT, send, settings, told
 
 DEED = Deed(AuditAction.MACHINE_CHANGED, "tests", "a machine for a test")
 
@@ -83,6 +89,12 @@ def test_what_a_gateway_finds_raises_the_alarm_of_the_site_and_its_end_ends_it(t
         ended = replace(lasting, last_at=at + 20 * SECOND, ended_at=at + 20 * SECOND)
         asyncio.run(keep_found(parts, [ended]))
         assert alarms(site, 4) == ["raised", "returned", "raised", "returned"]
+
+
+def alone(name: str) -> GatewayStatus:
+    now = now_us()
+    uplink, buffer = UplinkStatus(SiteState.CONNECTED, now), BufferStatus(1, 0, 0, 1)
+    return GatewayStatus(name, "1", now, now, GatewayRole.ALONE, uplink, buffer, LedgerSums())
 
 
 class Clock:
@@ -153,3 +165,75 @@ def test_what_came_and_went_while_the_site_was_away_is_in_the_journal(tmp_path: 
         assert found[ConditionCode.UNREACHABLE].condition == unseen
         assert found[ConditionCode.UNREACHABLE].ended_at == now - 75 * SECOND
         assert (found[ConditionCode.DISK_FULL].ended_at or 0) >= now  # by the site's clock
+
+
+def away_findings(site: Site) -> list[tuple[str, bool]]:
+    found = site.catalog.anomalies.find(AnomalyQuery())[0]
+    mine = sorted((f.started_at, f.signal_id, f.ended_at is None) for f in (a.finding for a in found))
+    return [(signal, is_open) for _, signal, is_open in mine]
+
+
+def test_who_is_away_is_a_finding_until_it_is_heard_again_also_over_a_restart(tmp_path: Path) -> None:
+    with open_site(settings(tmp_path / "site")) as site:
+        machine(site, "gw")
+        store, clock, edge = site.catalog.gateways, Clock(), EdgeDesk()
+        care = SiteGateways(site.catalog, site.plant, edge, clock)
+        store.keep_signals("gw", "t", ["p1.gone", "p1.b", "p1.c"], [])
+        store.beat(alone("gw"), ())
+        seen = store.gateway("gw").last_seen
+        clock.now += 20 * SECOND
+        care.look_around()
+        assert away_findings(site) == []
+        for _ in range(3):
+            clock.now += 20 * SECOND
+            care.look_around()
+        assert away_findings(site) == [("p1.b", True)]
+        finding = site.catalog.anomalies.find(AnomalyQuery())[0][0].finding
+        assert (finding.detector, finding.anomaly_type, finding.started_at) == (BY_CONDITION, "unreachable", seen)
+        assert finding.reason.startswith("gateway gw: nothing was heard of this gateway")
+        assert len(edge.take_findings()) == 1
+        # The site is down for a while, and nothing is doubled when it comes back.
+        care = SiteGateways(site.catalog, site.plant, edge, clock)
+        clock.now += 6 * SECOND
+        care.look_around()
+        clock.now += 60 * SECOND
+        care.look_around()
+        assert away_findings(site) == [("p1.b", True)]
+        store.beat(alone("gw"), ())
+        clock.now = now_us()  # which is the catalog's
+        care.look_around()
+        assert away_findings(site) == [("p1.b", False)]
+        clock.now += 300 * SECOND
+        care.look_around()
+        assert away_findings(site) == [("p1.b", False), ("p1.b", True)]
+        store.retire("gw", DEED)
+        clock.now += 6 * SECOND
+        care.look_around()
+        assert away_findings(site) == [("p1.b", False), ("p1.b", False)]
+
+
+def test_a_rule_of_the_plant_may_watch_what_is_wrong_with_gateways(tmp_path: Path) -> None:
+    """By default none does."""
+    words = AlarmOverride(
+        "p1", "gateway", signal_id="p1.a", condition=Condition.FINDING, threshold=0.5, detector=BY_CONDITION
+    )
+    made = settings(tmp_path / "site")
+    with open_site(made) as site:
+        machine(site, "gw")
+        site.catalog.plant.apply(PLANT, default_rules(replace(PLANT, alarm_overrides=(words,))))
+        site.plant.refresh()
+        parts = site.app.state.parts
+        told_of = ConditionFindings(parts.anomalies, parts.edge)
+        held = GatewayCondition(ConditionCode.DISK_FULL, "", now_us() - 60 * SECOND, now_us(), "make room")
+        there = partial(behind, site.plant, "gw", ["p1.a", "p1.b"], None)
+        told_of.follow(replace(alone("gw"), conditions=(held,)), there, None, now_us())
+        until = time.monotonic() + 20
+        while not (raised := site.catalog.alarms.find(None, None, None)):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        told_of.follow(alone("gw"), there, None, now_us())
+        while len(lines := site.catalog.alarms.journal(("p1", "gateway"))) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert [(a.rule.rule_id, a.status.value) for a in raised] == [("gateway", None)]
+        assert [e.kind for e in lines] == ["returned", "raised"]

@@ -12,6 +12,7 @@ from typer.main import get_command
 from forewarn.app.cli import app
 from forewarn.app.plant import read_plant
 from forewarn.app.settings import Settings
+from forewarn.domain.conditions import ConditionCode
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -52,6 +53,14 @@ def test_every_command_is_documented() -> None:
     commands = getattr(get_command(app), "commands", {})
     assert commands
     assert not [name for name in commands if f"`forewarn {name}" not in text]
+
+
+def test_every_state_of_a_gateway_is_documented() -> None:
+    """Each once, in the table of what can be wrong; and none that there is not."""
+    page = (DOCS / "operations/gateway.md").read_text()
+    table = page.partition("## When something is wrong")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(code.value for code in ConditionCode)
 
 
 def test_every_connector_has_readme_and_sample() -> None:

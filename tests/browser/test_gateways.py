@@ -1,6 +1,7 @@
 """The gateways' pages in a real browser: what a gateway told is seen, by keyboard too, and axe finds nothing."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -28,21 +29,35 @@ ENDED = "it ended yesterday; ask for another: CN=" + "o" * 300
 
 
 @pytest.fixture(scope="module")
-def gateway(demo_server: SiteProcess) -> Iterator[str]:
+def concerned(demo_server: SiteProcess) -> dict[str, Any]:
+    """A machine that no other test looks at; two of its signals are the gateway's."""
+    assets = demo_server.http.get("/api/v1/assets").json()["assets"]
+    last = max(a["id"] for a in assets if a["template"] != "centrifugal_pump")
+    asset: dict[str, Any] = demo_server.http.get(f"/api/v1/assets/{last}").json()
+    return asset
+
+
+@pytest.fixture(scope="module")
+def gateway(demo_server: SiteProcess, concerned: dict[str, Any]) -> Iterator[str]:
     """One that has told how it is."""
-    http = demo_server.http
-    signals = [s["id"] for s in http.get("/api/v1/assets").json()["assets"][:1]] or []
-    signals = [f"{signals[0]}.{s}" for s in ("one", "two")]
-    made = http.post("/api/v1/machines", json={"name": NAME, "grants": [{"role": "gateway", "path": ""}]})
+    with speaking(demo_server, NAME, [s["id"] for s in concerned["signals"][:2]]) as client:
+        assert client.post("/heartbeat", content=msgspec.json.encode(status())).status_code == 200
+        yield NAME
+    assert demo_server.http.delete(f"/api/v1/gateways/{NAME}").status_code == 204
+
+
+@contextmanager
+def speaking(site: SiteProcess, name: str, signals: list[str]) -> Iterator[httpx.Client]:
+    """With the gateway's key, once its signals are told."""
+    made = site.http.post("/api/v1/machines", json={"name": name, "grants": [{"role": "gateway", "path": ""}]})
     assert made.status_code == 201, made.text
     token = made.json()["enrolment_token"]
-    key = httpx.post(f"{demo_server.url}/api/v1/machines/enrol", json={"token": token}).json()["key"]
-    with httpx.Client(base_url=f"{demo_server.url}/api/v1/gateways/{NAME}") as client:
+    key = httpx.post(f"{site.url}/api/v1/machines/enrol", json={"token": token}).json()["key"]
+    with httpx.Client(base_url=f"{site.url}/api/v1/gateways/{name}") as client:
         client.headers["Authorization"] = f"Bearer {key}"
         table = {"table": table_name(signals), "signals": {str(i): s for i, s in enumerate(signals, 1)}}
         assert client.put("/signals", json=table).status_code == 200
-        assert client.post("/heartbeat", content=msgspec.json.encode(status())).status_code == 200
-        yield NAME
+        yield client
 
 
 def status() -> GatewayStatus:
@@ -100,16 +115,49 @@ def test_raw_readings_are_asked_for_with_the_form(page: Page, gateway: str) -> N
     page.get_by_role("button", name="Ask the gateway").click()
     expect(page.get_by_role("list", name="Asked for").get_by_role("listitem")).to_have_count(1)
     expect(page.get_by_text("Waits for the gateway")).to_be_visible()
+    page.get_by_role("button", name="Cancel what was asked for").click()
+    expect(page.get_by_text("Nothing was asked for")).to_be_visible()
+
+
+def test_the_machine_behind_it_shows_what_is_wrong(page: Page, gateway: str, concerned: dict[str, Any]) -> None:
+    page.goto(f"/assets/{concerned['id']}?tab=anomalies")
+    row = page.get_by_role("listitem").filter(has_text="Certificate expired")
+    expect(row).to_contain_text(f"Gateway {gateway}, source line-2: it ended yesterday")
+    expect(row).to_contain_text("(concerns 2 signals of 1 machine)")
+    expect(row).to_contain_text("Told by the gateway, of")
+    expect(row).to_contain_text("still there")
+
+
+def test_one_that_is_no_more_is_retired_by_who_means_it(page: Page, demo_server: SiteProcess) -> None:
+    name = "gw-scrapped"
+    with speaking(demo_server, name, ["none.here"]):
+        page.goto(f"/admin/gateways/{name}")
+        for button in ("Keep it as it is", "Retire"):
+            page.get_by_role("button", name="Retire gateway").click()
+            expect(page.get_by_role("dialog", name=f"Retire {name}?")).to_contain_text("its readings stay")
+            page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+            expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page).to_have_url(f"{page.url.split('/admin')[0]}/admin/gateways")
+        expect(page.get_by_role("link", name=name)).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_axe_and_width(browser: Browser, base_url: str, gateway: str, axe_source: str, size: str, scheme: Any) -> None:
+def test_axe_and_width(
+    browser: Browser,
+    base_url: str,
+    gateway: str,
+    concerned: dict[str, Any],
+    axe_source: str,
+    size: str,
+    scheme: Any,
+) -> None:
     viewport: ViewportSize = SIZES[size]
     context = browser.new_context(base_url=base_url, viewport=viewport, color_scheme=scheme)
     page = context.new_page()
     found: dict[str, object] = {}
-    for address in ("/admin/gateways", f"/admin/gateways/{gateway}"):
+    machine = f"/assets/{concerned['id']}?tab=anomalies"
+    for address in ("/admin/gateways", f"/admin/gateways/{gateway}", machine):
         page.goto(address)
         expect(page.get_by_text(gateway).first).to_be_visible()
         expect(page.locator("[aria-busy=true]")).to_have_count(0)

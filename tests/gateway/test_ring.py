@@ -142,6 +142,22 @@ def test_raw_goes_first_then_normal_is_thinned_then_sources_wait(site: Site) -> 
     site.close()
 
 
+def test_a_foreign_file_in_the_directory_neither_thins_what_waits_nor_stops_the_sources(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    try:
+        site.ring = SpoolRing(
+            site.log, site.outbox, now_us, note=lambda code, text: site.told.append(code), beside=lambda: 1 << 40
+        )
+        for n in range(5):
+            site.put(rows(1_000, n * 1_000))
+        site.ring.keep_within(64 << 20)
+        assert site.told == []
+        assert site.log.depth().batches == 5
+        site.put(rows(1_000, 5_000))
+    finally:
+        site.close()
+
+
 def test_the_raw_logs_file_shrinks(site: Site, tmp_path: Path) -> None:
     for first in range(40):
         site.put(rows(20_000, 20_000 * first), thin=False)

@@ -4,12 +4,12 @@ import asyncio
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from forewarn.domain.gateways import GatewayRole
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.outbox import SqliteOutbox
+from forewarn.gateway.partner import Origins
 from forewarn.gateway.standby import Standby
 from forewarn.kit.clock import HOUR, keep_time_by, now_us, wall_us
 from forewarn.plugins.lease_brokers.mqtt import MqttLeases
@@ -24,7 +24,7 @@ def partner(folder: Path, name: str, port: int) -> tuple[Standby, SqliteOutbox]:
     outbox = SqliteOutbox(folder / name)
     leases = MqttLeases(BrokerSettings(host="127.0.0.1", port=port), "line-1", name)
     settings = StandbySettings("line-1", SECONDS)
-    return Standby(settings, name, outbox, None, leases, np.zeros(1, np.bool_), Conditions("", now_us)), outbox
+    return Standby(settings, name, outbox, None, leases, Origins.of([], []), Conditions("", now_us)), outbox
 
 
 async def until(holds, limit_s: float = 20.0) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from forewarn.app.gateway.file_plant import FilePlantView
 from forewarn.domain.assets import Asset, Plant, Signal
+from forewarn.gateway.local.database import Memory
 from forewarn.gateway.local.keys import SignalKeys
 from forewarn.gateway.outbox import SqliteOutbox
 from forewarn.gateway.status import RawBuffer, StatusReport
@@ -21,7 +22,7 @@ def plant(*names: str) -> Plant:
 
 def test_signals_that_left_its_file_are_told_as_former(tmp_path: Path) -> None:
     """Their numbers stay theirs, but nobody may take the gateway's heartbeat for a sign of their life."""
-    keys, outbox = SignalKeys(tmp_path), SqliteOutbox(tmp_path / "outbox")
+    keys, outbox = SignalKeys(tmp_path, Memory(tmp_path)), SqliteOutbox(tmp_path / "outbox")
     before, after = plant("flow", "level"), plant("level")
     view = FilePlantView(before, keys.take(before))
     report = StatusReport(

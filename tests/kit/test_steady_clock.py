@@ -88,3 +88,18 @@ def test_a_machine_that_booted_in_1970_is_set_right_at_once() -> None:
     clock = machine.clock()
     machine.wall = 1_800_000_000 * SECOND
     assert clock() == machine.wall
+
+
+def test_what_is_of_the_future_is_so_for_both_clocks() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    assert clock.latest() == clock()
+    for other_us in (-HOUR, 0, HOUR):
+        assert not clock.judge(other_us)
+        assert clock.latest() == clock() + max(0, other_us)
+    before = clock()
+    machine.wall += HOUR
+    assert clock() == before
+    assert clock.latest() == machine.wall
+    assert clock.judge(HOUR)  # we are where the other one is now
+    assert clock.latest() == clock() == machine.wall

@@ -1,19 +1,28 @@
 """A machine that tells its counter over MQTT, QoS 1, ten times a second, with its own time.
 
-python mqtt_publisher.py PORT TOPIC   - prints READY when the broker has the first; goes on through its absence."""
+python mqtt_publisher.py PORT TOPIC [FILE]   - prints READY when the broker has the first; goes on through its absence.
+FILE: by how many seconds its clock is ahead, read again and again."""
 
 import json
 import sys
 import threading
 import time
+from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 
+def ahead_ms(file: str | None) -> int:
+    try:
+        return 0 if file is None else int(float(Path(file).read_text()) * 1_000)
+    except (OSError, ValueError):
+        return 0
+
+
 def main() -> None:
-    port, topic = int(sys.argv[1]), sys.argv[2]
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="machine", clean_session=False)
+    port, topic, clock = int(sys.argv[1]), sys.argv[2], next(iter(sys.argv[3:]), None)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"machine {topic}", clean_session=False)
     client.max_queued_messages_set(0)
     ready = threading.Event()
     client.on_publish = lambda *_: ready.set()
@@ -22,7 +31,7 @@ def main() -> None:
     client.loop_start()
     counter = 0
     while True:
-        reading = {"sensor_id": "count", "value": counter, "timestamp": time.time_ns() // 1_000_000}
+        reading = {"sensor_id": "count", "value": counter, "timestamp": time.time_ns() // 1_000_000 + ahead_ms(clock)}
         client.publish(topic, json.dumps(reading), qos=1)
         if counter == 0:
             ready.wait()

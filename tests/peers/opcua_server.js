@@ -7,6 +7,9 @@
 //   control=FILE        JSON that is read again and again: {"level": 0-255, "state": "Running" | "Suspended" | ...}
 //   bulk=N every=MS     s=bulk.0 ... s=bulk.N-1 change every MS
 //   items=N             most monitored items a call
+//   moods=FILE          JSON that is read again and again: {"well": false, "ahead_s": 3600}; until it is well s=odd.late
+//                       is not there, s=odd.text is a text, s=odd.list an array, s=odd.nan no number; s=odd.clock counts
+//                       every 100 ms in the time of a clock that is that far ahead
 const fs = require("node:fs");
 const opcua = require("node-opcua");
 const { OPCUAServer, DataType, StatusCodes, OPCUACertificateManager } = opcua;
@@ -90,14 +93,18 @@ function addHistory(space, own, folder) {
   }, 20);
 }
 
-function addControl(server, space, file) {
-  const told = () => {
+function tellingOf(file) {
+  return () => {
     try {
       return JSON.parse(fs.readFileSync(file, "utf8"));
     } catch {
       return {};
     }
   };
+}
+
+function addControl(server, space, file) {
+  const told = tellingOf(file);
   const level = space.findNode("ns=0;i=2267");
   const read = () => new opcua.Variant({ dataType: DataType.Byte, value: told().level ?? 255 });
   level.bindVariable({ get: read }, true);
@@ -120,6 +127,32 @@ function addBulk(own, folder, count, every) {
   }, every / parts);
 }
 
+function addMoods(own, folder, file) {
+  const told = tellingOf(file);
+  const add = (name, dataType, more = {}) => own.addVariable({
+    componentOf: folder, browseName: `odd.${name}`, nodeId: `s=odd.${name}`, dataType, valueRank: -2, ...more,
+  });
+  const text = add("text", "BaseDataType");
+  const list = add("list", "BaseDataType");
+  const nan = add("nan", DataType.Double);
+  const clock = add("clock", DataType.Double);
+  let late;
+  let count = 0;
+  setInterval(() => {
+    const { well = false, ahead_s: ahead = 0 } = told();
+    count += 1;
+    const now = new Date();
+    const number = { dataType: DataType.Double, value: count };
+    if (well) late ??= add("late", DataType.Double);
+    const values = { dataType: DataType.Double, arrayType: opcua.VariantArrayType.Array, value: new Float64Array([1, 2]) };
+    text.setValueFromSource(well ? number : { dataType: DataType.String, value: `P-${count}` }, StatusCodes.Good, now);
+    list.setValueFromSource(well ? number : values, StatusCodes.Good, now);
+    nan.setValueFromSource(well ? number : { dataType: DataType.Double, value: NaN }, StatusCodes.Good, now);
+    late?.setValueFromSource(number, StatusCodes.Good, now);
+    clock.setValueFromSource(number, StatusCodes.Good, new Date(now.getTime() + ahead * 1000));
+  }, 100);
+}
+
 async function main() {
   const [port, folder, ...rest] = process.argv.slice(2);
   const words = wordsOf(rest);
@@ -133,6 +166,7 @@ async function main() {
   if (!words.steady) setInterval(step, 50);
   if (words.history) addHistory(space, own, plant);
   if (words.control) addControl(server, space, words.control);
+  if (words.moods) addMoods(own, plant, words.moods);
   if (words.bulk) addBulk(own, plant, Number(words.bulk), Number(words.every ?? 1000));
   await server.start();
   console.log("READY");

@@ -11,7 +11,7 @@ import pytest
 from forewarn.catalog import Catalog
 from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.contracts.stage import Carriage
-from forewarn.domain.findings import BY_EDGE, Finding, Severity
+from forewarn.domain.findings import BY_CONDITION, BY_EDGE, Finding, Severity
 from forewarn.domain.readings import ReadingBatch
 from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.pipeline.judge import JudgeStage
@@ -133,6 +133,17 @@ def test_after_a_restart_an_older_one_that_ended_does_not_end_what_stands(bench:
     assert [kind for _, kind, _ in bench.hears(15, t=[50.0])] == ["raised"]
     bench.restart()
     assert bench.hears(20, t=[50.0]) == []
+
+
+@pytest.mark.parametrize("ended_s", [None, 60])
+def test_a_condition_of_its_gateway_hides_no_finding_of_a_signal_from_a_restart(
+    bench: Bench, ended_s: int | None
+) -> None:
+    """Rules of the plant do not watch it, so it raises nothing and holds nothing up."""
+    bench.hears(0, t=[50.0])
+    bench.catalog.anomalies.merge([finding(2, 30, 30), finding(40, 50, ended_s, BY_CONDITION)])  # and the process died
+    bench.restart()
+    assert [kind for _, kind, _ in bench.hears(61, t=[50.0])] == ["raised", "returned"]
 
 
 def test_an_older_one_that_came_and_went_does_not_end_the_alarm_of_a_newer_one(bench: Bench) -> None:

@@ -83,7 +83,7 @@ seconds = 1
     told = faults(text)
     for line, words in [
         (2, "name must be a text"),
-        (3, "at least 16"),
+        (3, "at least 64"),
         (4, "must be a number"),
         (5, 'unknown key "speed"'),
         (8, "https://site.example"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forewarn.domain.alarms import AlarmRule, AlarmState, AlarmStatus, Condition, Priority
-from forewarn.domain.findings import Finding, Severity
+from forewarn.domain.findings import BY_CONDITION, Finding, Severity
 from forewarn.policies.worklist import AssetCondition, AssetFacts, Standing, rank, stand
 
 NOW = 1_000_000_000
@@ -25,6 +25,10 @@ def episode(score: float) -> Finding:
     return Finding(1, "p1.v", "p1", "robust_z", "spike", Severity.LOW, score, 1.0, None, f"score {score}", 7, 8)
 
 
+def trouble(text: str) -> Finding:
+    return replace(episode(0.7), detector=BY_CONDITION, reason=text, started_at=9)
+
+
 @pytest.mark.parametrize(
     ("facts", "condition", "reason"),
     [
@@ -34,6 +38,23 @@ def episode(score: float) -> Finding:
         (replace(HEALTHY, last_reading_at=None), "no_data", "no reading has arrived yet"),
         (replace(HEALTHY, last_reading_at=NOW - 90_000_000), "stale", "no reading for 1 min"),
         (replace(HEALTHY, episodes=[episode(0.6), episode(0.9)]), "advisory", "score 0.9 (and 1 more)"),
+        (replace(HEALTHY, episodes=[trouble("disk full"), episode(0.6)]), "advisory", "score 0.6"),
+        (replace(HEALTHY, episodes=[trouble("disk full")]), "advisory", "disk full"),
+        (
+            replace(HEALTHY, last_reading_at=NOW - 90_000_000, episodes=[trouble("plc away")]),
+            "stale",
+            "no reading for 1 min: plc away",
+        ),
+        (
+            replace(HEALTHY, last_reading_at=None, episodes=[trouble("plc away")]),
+            "no_data",
+            "no reading has arrived yet: plc away",
+        ),
+        (
+            replace(HEALTHY, episodes=[trouble("disk full")], alarms=[alarm(Priority.HIGH, AlarmState.RETURNED)]),
+            "advisory",
+            "high alarm: back to normal, not yet acknowledged",
+        ),
         (replace(HEALTHY, alarms=[alarm(Priority.LOW, AlarmState.ACKNOWLEDGED)]), "alarm", "low alarm"),
         (replace(HEALTHY, alarms=[alarm(Priority.ADVISORY, AlarmState.UNACKNOWLEDGED)]), "advisory", "advisory alarm"),
         (

@@ -31,6 +31,7 @@ from forewarn.api import (
     web_page,
 )
 from forewarn.api.access_parts import AccessParts
+from forewarn.api.condition_findings import ConditionFindings
 from forewarn.api.front_door import FrontDoor
 from forewarn.api.gateway_desk import GatewayDesk
 from forewarn.api.guard import Guard
@@ -79,7 +80,7 @@ def create_app(parts: ApiParts, access: AccessParts, door: FrontDoor | None = No
     app.state.instruments = instruments
     app.state.arrow = ArrowDecoder(parts.max_body_bytes)
     app.state.json = JsonDecoder()
-    app.state.gateways = GatewayDesk(parts.clock())
+    app.state.gateways = GatewayDesk(parts.clock(), ConditionFindings(parts.anomalies, parts.edge))
     instruments.registry.register(SiteCollector(parts, instruments))
     parts.feed.attach(parts.plant, parts.anomalies, parts.alarms)
     for noun in _NOUNS:

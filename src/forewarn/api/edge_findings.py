@@ -10,6 +10,8 @@ import msgspec
 
 from forewarn.api.parts import ApiParts
 from forewarn.api.telemetry_json import sensor_word, time_us
+from forewarn.contracts.anomaly_store import AnomalyStore
+from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.domain.errors import InvalidInput
 from forewarn.domain.findings import BY_EDGE, Finding, Severity
 from forewarn.domain.signal_table import SignalTable
@@ -46,14 +48,17 @@ async def keep_found(parts: ApiParts, findings: Sequence[Finding]) -> int:
     """Durable first, then to judge and feed. How many said something new."""
     if not findings:
         return 0
-    return await anyio.to_thread.run_sync(_keep, parts, findings)
+    return len(await anyio.to_thread.run_sync(keep, parts.anomalies, parts.edge, findings))
 
 
-def _keep(parts: ApiParts, findings: Sequence[Finding]) -> int:
+def keep(anomalies: AnomalyStore, edge: EdgeIntake, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """As `keep_found`, beside the event loop. Those that said something new."""
+    if not findings:
+        return []
     with _one_at_a_time:
-        fresh = parts.anomalies.merge(findings)
-        parts.edge.found(fresh)
-    return len(fresh)
+        fresh = anomalies.merge(findings)
+        edge.found(fresh)
+    return fresh
 
 
 def told_findings(body: bytes, table: SignalTable, now_us: int) -> tuple[list[Finding], dict[str, int]]:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import anyio.to_thread
@@ -10,9 +11,11 @@ import numpy as np
 from fastapi import Request
 from numpy.typing import NDArray
 
+from forewarn.api.condition_findings import ConditionFindings, behind
 from forewarn.api.gateway_tables import SignalTables
 from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.contracts.gateway_store import GatewayStore
+from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.errors import NotFound
 from forewarn.domain.gateways import GatewayRole, GatewayStatus
 
@@ -34,9 +37,10 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 class GatewayDesk:
     """One per application, for the event loop's thread."""
 
-    def __init__(self, started_at: int) -> None:
-        """started_at: microseconds UTC; before that nobody could have come."""
+    def __init__(self, started_at: int, findings: ConditionFindings) -> None:
+        """started_at: microseconds UTC; before that nobody could have come. findings: of the whole plant."""
         self.started_at = started_at
+        self.findings = findings
         self.tables = SignalTables()
         self._told: dict[str, tuple[NDArray[np.int32], frozenset[str]]] = {}
         self._former: dict[str, frozenset[str]] = {}
@@ -87,6 +91,21 @@ class GatewayDesk:
         silent = _named(frozenset(status.silent), ids)
         known = (keys[1:] > 0) & ~_named(former, ids)
         edge.heard(keys[1:][known & ~silent], keys[1:][known & silent], now)
+
+    async def follow(self, status: GatewayStatus, plant: PlantView, now: int) -> None:
+        """Its conditions as findings; after `load`."""
+        ids, keys = self.tables.newest(status.name, plant.table)
+        mark = keys if ids else None
+        if self.findings.is_news(status, mark):
+            there = partial(behind, plant, status.name, ids, status)
+            await anyio.to_thread.run_sync(self.findings.follow, status, there, mark, now)
+
+    def retire(self, gateway: str, edge: EdgeIntake) -> None:
+        """As if it had never come: its parcels are asked for the signal table, as a new one's are."""
+        self.tables.forget(gateway)
+        edge.scores(gateway, np.zeros(0, np.int32))
+        for of_gateway in (self._told, self._former, self._beats, self._newest):
+            of_gateway.pop(gateway, None)
 
     def noted(self, status: GatewayStatus, now: int) -> None:
         beats = self._beats.setdefault(status.name, deque(maxlen=_BEATS))

@@ -24,6 +24,12 @@ class SignalTableUnknown(Conflict):
     code = "signal_table_unknown"
 
 
+class TooEarly(Conflict):
+    """The newest of a parcel is still to come by our clock: the gateway keeps it and tries again."""
+
+    code = "too_early"
+
+
 @dataclass(slots=True, eq=False)
 class _Table:
     ids: tuple[str, ...]
@@ -54,6 +60,9 @@ class SignalTables:
             tables.popitem(last=False)
         if len(self._of) > _MOST_GATEWAYS:
             self._of.popitem(last=False)
+
+    def forget(self, gateway: str) -> None:
+        self._of.pop(gateway, None)
 
     def knows(self, gateway: str) -> bool:
         return gateway in self._of

@@ -17,13 +17,14 @@ from forewarn.api.gateway_desk import GatewayDesk, desk_of
 from forewarn.api.gateway_minutes import admit_minutes
 from forewarn.api.gateway_parcels import decode_minutes, decode_readings, inflate, is_large
 from forewarn.api.gateway_status import decoded, status_of
-from forewarn.api.gateway_tables import ids_of, table_name
+from forewarn.api.gateway_tables import TooEarly, ids_of, table_name
 from forewarn.api.guard import principal_of
 from forewarn.api.parts import ApiParts, parts_of
 from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
 from forewarn.api.telemetry import IngestRoute, submit
 from forewarn.api.telemetry_batch import Telemetry
 from forewarn.contracts.batch_log import Appended
+from forewarn.contracts.gateway_leases import Missing
 from forewarn.contracts.parcels import ParcelKind
 from forewarn.domain.access import PrincipalKind, Scope
 from forewarn.domain.errors import InvalidInput, NotAllowed
@@ -31,12 +32,13 @@ from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayStatus
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
-from forewarn.kit.clock import SECOND
+from forewarn.kit.clock import DAY, SECOND, to_rfc3339
 
 router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"], responses=ERROR_RESPONSES, route_class=IngestRoute)
 _LONGEST_NUMBER: Final = 19
 _LATEST: Final = 253_402_300_800_000_000
 _AHEAD_US: Final = 300 * SECOND
+_WORTH_WAITING_US: Final = DAY
 
 
 class UnknownSignals(BaseModel):
@@ -73,19 +75,28 @@ class HeartbeatAnswer(BaseModel):
 
 
 class LeaseAnswer(BaseModel):
-    """Times in microseconds UTC: until by the site's clock, the others of the sources."""
+    """Times in microseconds UTC: until by the site's clock, the others of the sources. missing_by_others: (source,
+    start, end), both exclusive."""
 
     holder: str
     until: int
     epoch: int
     cover_from: int
     covered_by_others: list[tuple[int, int]]
+    missing_by_others: list[tuple[str, int, int]]
+
+
+_Time = Annotated[int, msgspec.Meta(ge=0, lt=_LATEST)]
+# PostgreSQL keeps no NUL in a text.
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class _Claim(msgspec.Struct):
-    group: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    covered_until: Annotated[int, msgspec.Meta(ge=0, lt=_LATEST)]
+    group: _Name
+    covered_until: _Time
     seconds: Annotated[float, msgspec.Meta(ge=1, le=600)]
+    missing: Annotated[tuple[tuple[_Name, _Time, _Time | None], ...], msgspec.Meta(max_length=1_000)] = ()
+    missing_until: _Time | msgspec.UnsetType = msgspec.UNSET
 
 
 class _SignalTable(msgspec.Struct):
@@ -112,6 +123,21 @@ _CLAIM: Final = {
         "group": {"type": "string", "minLength": 1, "maxLength": 200},
         "covered_until": {"type": "integer", "minimum": 0},
         "seconds": {"type": "number", "minimum": 1, "maximum": 600},
+        "missing": {
+            "type": "array",
+            "maxItems": 1_000,
+            "items": {
+                "type": "array",
+                "prefixItems": [
+                    {"type": "string", "minLength": 1, "maxLength": 200},
+                    {"type": "integer", "minimum": 0},
+                    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]},
+                ],
+                "minItems": 3,
+                "maxItems": 3,
+            },
+        },
+        "missing_until": {"type": "integer", "minimum": 0},
     },
 }
 
@@ -150,6 +176,7 @@ async def take_parcel(request: Request) -> Response:
     number = _number(request.path_params["number"])
     if request.headers.get("content-encoding", "").strip().lower() != "zstd":
         raise UnsupportedMedia("a parcel is one zstd frame: send Content-Encoding: zstd")
+    _check_clock(request.headers.get("forewarn-newest", ""), parts)
     body = await read_as_sent(request, parts.max_body_bytes)
     kind = request.headers.get("forewarn-parcel", "")
     if kind == ParcelKind.READINGS:
@@ -159,6 +186,16 @@ async def take_parcel(request: Request) -> Response:
     if kind == ParcelKind.MINUTES:
         return await _take_minutes(request, parts, gateway, body)
     raise InvalidInput(f"a parcel of kind {kind!r}; known are {', '.join(ParcelKind)}", field="forewarn-parcel")
+
+
+def _check_clock(newest: str, parts: ApiParts) -> None:
+    """A gateway that says how new its parcel is keeps one that comes from our future: its clock or ours is wrong, and
+    what we rejected for that would be lost. Beyond a day rows are rejected by name. Raises TooEarly."""
+    at = int(newest) if newest.isascii() and newest.isdigit() and len(newest) <= _LONGEST_NUMBER else 0
+    now = parts.clock()
+    if parts.future_us < at - now <= _WORTH_WAITING_US:
+        ahead_s = (at - now) / SECOND
+        raise TooEarly(f"its newest reading is {ahead_s:,.0f} s ahead of this site's clock, {to_rfc3339(now)}")
 
 
 async def _take_readings(request: Request, parts: ApiParts, gateway: str, number: int, body: bytes) -> Response:
@@ -261,6 +298,7 @@ async def beat(request: Request) -> Response:
     await desk.load(gateway, parts.gateways)
     asked = await anyio.to_thread.run_sync(parts.gateways.beat, status, done)
     await _vouch(parts, desk, status)
+    await desk.follow(status, parts.plant, parts.clock())
     requests = [{"id": r.id, "signals": r.signals, "start": r.start, "end": r.end} for r in asked]
     return _answer({"time": parts.clock(), "requests": requests})
 
@@ -292,9 +330,17 @@ async def claim_lease(request: Request) -> Response:
     covered = min(claim.covered_until, parts.clock() + _AHEAD_US)
     group, length_us = _group(claim.group, parts.scope), int(claim.seconds * SECOND)
     lease = await anyio.to_thread.run_sync(
-        parts.leases.claim, group, gateway, covered, length_us, desk_of(request).newest
+        parts.leases.claim, group, gateway, covered, length_us, desk_of(request).newest, _missing(claim)
     )
     return _answer(msgspec.to_builtins(lease))
+
+
+def _missing(claim: _Claim) -> Missing:
+    for row, (source, start, end) in enumerate(claim.missing):
+        if end is not None and end <= start:
+            text = f"missing[{row}], source {source!r}: it ends at {end} and starts at {start}; leave out what is empty"
+            raise InvalidInput(text, field="missing")
+    return Missing(claim.missing, None if claim.missing_until is msgspec.UNSET else claim.missing_until)
 
 
 def _group(name: str, scope: Scope) -> str:

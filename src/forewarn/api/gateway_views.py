@@ -28,7 +28,7 @@ class GatewayState(StrEnum):
 
 class ConditionView(BaseModel):
     """since, last_at: by the gateway's clock; ended_at: by the site's, null while it holds. subject: a source or an
-    output, '' for the gateway. text: what was seen, and what to do."""
+    output, '' for the gateway. text: what was seen. remedy: what to do, '' where the text says it."""
 
     code: ConditionCode
     subject: str
@@ -36,6 +36,7 @@ class ConditionView(BaseModel):
     last_at: Instant
     ended_at: Instant | None
     text: str
+    remedy: str
     count: int
 
     @classmethod
@@ -47,6 +48,7 @@ class ConditionView(BaseModel):
             last_at=text_of(condition.last_at),
             ended_at=instant(ended_at),
             text=condition.text,
+            remedy=condition.remedy,
             count=condition.count,
         )
 
@@ -164,7 +166,8 @@ class ConnectorView(BaseModel):
 
 class GatewaySummary(BaseModel):
     """signals, silent: how many it has, and how many of them nothing was heard of. conditions: how many hold, `away`
-    among them. catch_up_s, backlog_readings, live_lag_s, full_in_s: null before the first heartbeat."""
+    among them. catch_up_s, backlog_readings, live_lag_s, clock_offset_s, buffer, adds_up: null before the first
+    heartbeat and while the gateway waits for its disk."""
 
     name: str
     state: GatewayState
@@ -253,6 +256,7 @@ def detail(
     record: GatewayRecord, journal: Sequence[PastCondition], unknown: Sequence[str], desk: GatewayDesk, now: int
 ) -> GatewayDetail:
     status = record.status
+    known = status if status is not None and not status.waits_for_disk else None
     held = list(status.conditions) if status is not None else []
     if status is not None and (since := _away_since(record, desk, now)) is not None:
         held.insert(0, away_condition(since, now))
@@ -262,8 +266,8 @@ def detail(
         public_key=status.public_key if status else "",
         started_at=instant(status.started_at) if status else None,
         resident_bytes=status.resident_bytes if status else None,
-        uplink=UplinkView.of(status.uplink, desk.catch_up_s(record.name)) if status else None,
-        ledger=LedgerView.of(status.ledger) if status else None,
+        uplink=UplinkView.of(known.uplink, desk.catch_up_s(record.name)) if known else None,
+        ledger=LedgerView.of(known.ledger) if known else None,
         connectors=[ConnectorView.of(s, desk.rate(record.name, s.name)) for s in status.sources] if status else [],
         conditions_now=[ConditionView.of(condition) for condition in held],
         journal=[ConditionView.of(past.condition, past.ended_at) for past in journal if past.ended_at is not None],
@@ -274,7 +278,7 @@ def detail(
 
 
 def away_condition(since: int, now: int) -> GatewayCondition:
-    text = "nothing was heard of this gateway; look at its power and its network, and at its own page"
+    text = "nothing was heard of this gateway: look at its power and its network, and at its own page"
     return GatewayCondition(ConditionCode.UNREACHABLE, "", since, now, text)
 
 
@@ -288,7 +292,8 @@ def _summary(record: GatewayRecord, desk: GatewayDesk, now: int) -> dict[str, An
     status, away = record.status, _away_since(record, desk, now)
     state, since = _state(record, status, away)
     sources = status.sources if status else ()
-    uplink = status.uplink if status else None
+    known = status if status and not status.waits_for_disk else None
+    uplink = known.uplink if known else None
     return {
         "name": record.name,
         "state": state,
@@ -308,8 +313,8 @@ def _summary(record: GatewayRecord, desk: GatewayDesk, now: int) -> dict[str, An
         "backlog_readings": uplink.backlog_readings if uplink else None,
         "catch_up_s": desk.catch_up_s(record.name) if uplink and uplink.backlog_parcels else None,
         "clock_offset_s": uplink.clock_offset_s if uplink else None,
-        "buffer": BufferView.of(status.buffer) if status else None,
-        "adds_up": status.ledger.adds_up if status else None,
+        "buffer": BufferView.of(known.buffer) if known else None,
+        "adds_up": known.ledger.adds_up if known else None,
     }
 
 

@@ -3,12 +3,13 @@
 import secrets
 from typing import Annotated, Final
 
+import anyio.to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from forewarn.api.deeds import deed_of
 from forewarn.api.gateway_desk import desk_of
-from forewarn.api.gateway_views import GatewayDetail, GatewaySummary, RawRequestView, detail, summary
+from forewarn.api.gateway_views import GatewayDetail, GatewaySummary, RawRequestView, detail, instant, summary
 from forewarn.api.guard import LONGEST_REQUEST, GuardedRoute, principal_of
 from forewarn.api.parts import Parts
 from forewarn.api.problems import ERROR_RESPONSES
@@ -65,6 +66,19 @@ def one_gateway(gateway: str, parts: Parts, request: Request) -> GatewayDetail:
     return detail(record, parts.gateways.conditions(gateway, _JOURNAL), unknown, desk_of(request), parts.clock())
 
 
+@router.delete("/{gateway}", status_code=204)
+async def retire_gateway(gateway: str, parts: Parts, request: Request) -> None:
+    """Forget a gateway that is no more, with its conditions and requests; its findings are over, its readings stay. One
+    that still speaks comes back with its next heartbeat: it is kept out by revoking its machine."""
+    desk = desk_of(request)
+    record = await anyio.to_thread.run_sync(parts.gateways.gateway, gateway)
+    before = {"signals": len(record.signals), "last_seen": instant(record.last_seen)}
+    deed = deed_of(request, AuditAction.COMMAND_GIVEN, f"gateway {gateway}", before=before, after={"retired": True})
+    await anyio.to_thread.run_sync(desk.findings.retire, gateway, parts.clock())
+    await anyio.to_thread.run_sync(parts.gateways.retire, gateway, deed)
+    desk.retire(gateway, parts.edge)
+
+
 @router.get("/{gateway}/requests")
 def list_requests(gateway: str, parts: Parts) -> RequestList:
     """Raw readings that were asked for, newest first."""
@@ -87,3 +101,10 @@ def ask_for_raw(gateway: str, body: NewRequest, parts: Parts, request: Request) 
     after = {"raw": len(signals), "signals": list(signals[:20]), "start": text_of(start), "end": text_of(end)}
     parts.gateways.ask(asked, deed_of(request, AuditAction.COMMAND_GIVEN, f"gateway {gateway}", after=after))
     return RawRequestView.of(asked)
+
+
+@router.delete("/{gateway}/requests/{request_id}", status_code=204)
+def cancel_request(gateway: str, request_id: str, parts: Parts, request: Request) -> None:
+    """Ask no more for raw readings that have not come; what a gateway was told of already it may still send."""
+    cancelled = deed_of(request, AuditAction.COMMAND_GIVEN, f"gateway {gateway}", after={"cancelled": request_id})
+    parts.gateways.cancel(gateway, request_id, cancelled)

@@ -22,6 +22,7 @@ from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.simulation import SimulationControl
 from forewarn.contracts.source_monitor import SourceMonitor
 from forewarn.domain.access import ALL, Scope
+from forewarn.policies.admission import FUTURE_US
 
 if TYPE_CHECKING:
     from forewarn.api.instruments import Instruments
@@ -64,6 +65,7 @@ class ApiParts:
     baselining: bool by signal key, True where some detector still learns the signal's normal; no work, any thread.
     static_dir: the built web page; None serves the API alone. directory: whose disk's free space is reported.
     max_body_bytes: bound of a request body before and after decompression. scope: the part of the plant these show.
+    future_us: how far ahead of the clock a reading's time may lie.
     """
 
     door: Door
@@ -90,6 +92,7 @@ class ApiParts:
     pump_asset: str | None = None
     baselining: Callable[[], NDArray[np.bool_]] = _nothing_learns
     scope: Scope = ALL
+    future_us: int = FUTURE_US
 
 
 def parts_of(request: Request) -> ApiParts:

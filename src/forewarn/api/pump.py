@@ -26,6 +26,7 @@ from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
 from forewarn.domain.access import PrincipalKind
 from forewarn.domain.assets import Signal
 from forewarn.domain.errors import InvalidInput, NotFound
+from forewarn.domain.findings import BY_CONDITION
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Reason, Verdict
 from forewarn.kit.clock import DAY
@@ -174,7 +175,8 @@ def live_data(parts: Parts, asset_id: str | None = None) -> LiveData:
     asset, signals = pump_of(parts, asset_id)
     newest = parts.historian.latest(np.array(sorted(s.key for s in signals), np.int32))
     values = dict(zip(newest.signal.tolist(), newest.value.tolist(), strict=True))
-    abnormal = {f.signal_key for f in parts.anomalies.open_episodes() if f.asset_id == asset}
+    standing = [f for f in parts.anomalies.open_episodes() if f.asset_id == asset]
+    abnormal = {f.signal_key for f in standing if f.detector != BY_CONDITION}
     abnormal |= {a.rule.signal_key for a in parts.alarms.find(None, asset, None) if a.status.active}
     day, _ = parts.anomalies.find(AnomalyQuery(asset_id=asset, start=parts.clock() - DAY, limit=1_000))
     counts = {s.name: sum(a.finding.signal_key == s.key for a in day) for s in signals}
@@ -223,7 +225,8 @@ def sensor_history(
 
 
 def _status_at(at: int, found: Sequence[Anomaly]) -> str:
-    return "ANOMALY" if any(a.finding.started_at <= at <= a.finding.last_at for a in found) else "NORMAL"
+    own = (a.finding for a in found if a.finding.detector != BY_CONDITION)
+    return "ANOMALY" if any(f.started_at <= at <= f.last_at for f in own) else "NORMAL"
 
 
 class PumpAnomaly(BaseModel):

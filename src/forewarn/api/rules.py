@@ -47,6 +47,8 @@ RULES: Final[Mapping[tuple[str, str], Action | None]] = {
     ("GET", "/api/v1/gateways/{gateway}"): Action.READ_SITE,
     ("GET", "/api/v1/gateways/{gateway}/requests"): Action.READ_SITE,
     ("POST", "/api/v1/gateways/{gateway}/requests"): Action.ASK_GATEWAYS,
+    ("DELETE", "/api/v1/gateways/{gateway}/requests/{request_id}"): Action.ASK_GATEWAYS,
+    ("DELETE", "/api/v1/gateways/{gateway}"): Action.ASK_GATEWAYS,
     ("GET", "/api/v1/assets"): Action.READ,
     ("GET", "/api/v1/assets/{asset_id}"): Action.READ,
     ("GET", "/api/v1/series"): Action.READ,

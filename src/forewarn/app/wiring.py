@@ -119,8 +119,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
         retention.run()
         heartbeat = Heartbeat(directory)
         closing.callback(lambda: heartbeat.beat(now_us()))
-        known = np.flatnonzero(plant.table.known).astype(np.int32)
-        door = _door(settings, log, plant, historian, known)
+        door = _door(settings, log, plant, historian, np.flatnonzero(plant.table.known).astype(np.int32))
         feed = LiveBroadcaster()
         detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
         edge, gateways = _gateways(catalog, plant)
@@ -152,6 +151,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             static_dir=STATIC if (STATIC / "index.html").is_file() else None,
             pump_asset=settings.pump_asset,
             baselining=lambda: _baselining(detectors, edge),
+            future_us=int(settings.max_future_s * SECOND),
         )
         access, password = open_access(settings, catalog, PasswordHashing(), demo=demo)
         closing.callback(access.book.close)

@@ -49,7 +49,8 @@ gateway_requests = Table(
     Index("ix_gateway_requests_gateway", "gateway", "asked_at"),
 )
 
-# A row a change of holder; the newest epoch is the lease, the others tell who covered what.
+# A row a change of holder; the newest epoch is the lease, the others tell who covered what. missing: what the holder
+# had not read of that time, {"until": how far what lasts had come, "spans": [[source, start, end or null]]}.
 gateway_leases = Table(
     "gateway_leases",
     metadata,
@@ -59,4 +60,5 @@ gateway_leases = Table(
     required("until", BigInteger),
     required("cover_from", BigInteger),
     required("covered_until", BigInteger),
+    Column("missing", JSON(none_as_null=True)),
 )

@@ -96,6 +96,29 @@ class CatalogGateways:
         with self._database.read() as connection:
             return [_request(row) for row in connection.execute(query.limit(limit))]
 
+    def cancel(self, name: str, request_id: str, deed: Deed) -> None:
+        c = gateway_requests.c
+        mine = (c.gateway == name) & (c.request_id == request_id)
+        with self._database.write() as connection:
+            row = connection.execute(select(gateway_requests).where(mine).with_for_update()).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no request {request_id!r} of gateway {name!r}")
+            if row.done_at is not None:
+                raise Conflict(f"request {request_id} is done: what the gateway held has been sent")
+            connection.execute(delete(gateway_requests).where(mine))
+            record(self._audit, connection, deed)
+
+    def retire(self, name: str, deed: Deed) -> None:
+        with self._database.write() as connection:
+            # Locked first: a heartbeat that comes now waits, and is that of a new one.
+            row = connection.execute(select(gateways.c.name).where(gateways.c.name == name).with_for_update()).first()
+            if row is None:
+                raise _unknown(name)
+            connection.execute(delete(gateway_conditions).where(gateway_conditions.c.gateway == name))
+            connection.execute(delete(gateway_requests).where(gateway_requests.c.gateway == name))
+            connection.execute(delete(gateways).where(gateways.c.name == name))
+            record(self._audit, connection, deed)
+
     def forget(self, before: int) -> None:
         with self._database.write() as connection:
             connection.execute(delete(gateway_conditions).where(gateway_conditions.c.ended_at < before))
@@ -152,8 +175,12 @@ def _new(name: str, now: int) -> dict[str, Any]:
 def _one(connection: Connection, name: str) -> Row[Any]:
     row = connection.execute(select(gateways).where(gateways.c.name == name)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no gateway {name!r}: none of that name has come to this site")
+        raise _unknown(name)
     return row
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"there is no gateway {name!r}: none of that name has come to this site")
 
 
 def _gateway(row: Row[Any]) -> GatewayRecord:

@@ -46,6 +46,14 @@ class GatewayStore(Protocol):
         """Newest first."""
         ...
 
+    def cancel(self, name: str, request_id: str, deed: Deed) -> None:
+        """A request that is not done yet is no longer asked. Raises NotFound; Conflict for one that is done."""
+        ...
+
+    def retire(self, name: str, deed: Deed) -> None:
+        """As if it had never come: its conditions and requests go with it. Raises NotFound."""
+        ...
+
     def forget(self, before: int) -> None:
         """Conditions that ended, and requests that were asked, before then."""
         ...

@@ -18,7 +18,10 @@ class OutputRequest:
 
 
 class Output(Protocol):
-    """Exported as OUTPUT by `plugins/outputs/<name>`, entry point group `forewarn.outputs`."""
+    """Exported as OUTPUT by `plugins/outputs/<name>`, entry point group `forewarn.outputs`.
+
+    One with `needs_no_disk = True` is run too while the gateway waits for its disk (`GatewayStatus.waits_for_disk`):
+    it shows states, and does not show that no alarm is known as if there were none."""
 
     name: ClassVar[str]
     settings: ClassVar[type[BaseModel]]

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 BY_EDGE: Final = "edge_ml"  # Finding.detected_by: an edge gateway
+BY_CONDITION: Final = "gateway"  # Finding.detector: a condition that an edge gateway, or a source of it, is in
 
 
 class AnomalyStatus(StrEnum):

@@ -86,7 +86,9 @@ class LedgerSums:
 class GatewayStatus:
     """at, started_at: microseconds UTC, the gateway's clock. silent: ids of signals that nothing was heard of for
     longer than is usual; all its others are alive. former: ids of its signal table that it no longer collects.
-    alarms: active ones. ended: conditions that are over, until the site has heard of it."""
+    alarms: active ones. ended: conditions that are over, until the site has heard of it. waits_for_disk: it has not
+    begun yet, as its files cannot be opened: nothing is collected, and what lies in them (buffer, ledger, alarms) is
+    not known."""
 
     name: str
     version: str
@@ -106,3 +108,4 @@ class GatewayStatus:
     resident_bytes: int = 0
     public_key: str = ""
     ended: tuple[EndedCondition, ...] = ()
+    waits_for_disk: bool = False

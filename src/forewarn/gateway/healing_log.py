@@ -84,6 +84,9 @@ class HealingLog:
     def offset_freeing(self, size: int) -> int:
         return self._log.offset_freeing(size)
 
+    def used_bytes(self) -> int:
+        return self._log.used_bytes()
+
     def resize(self, capacity_bytes: int) -> None:
         self._log.resize(capacity_bytes)
 

@@ -34,6 +34,7 @@ class SourceHealth:
         self._conditions = Conditions(name, clock)
         self._delay_us: int | None = None
         self._least_us, self._batches, self._delay_from = _FAR, 0, clock()
+        self._clock_text = ""
 
     def enter(self, state: SourceState, error: str | None = None) -> None:
         if state is not self._state:
@@ -75,14 +76,18 @@ class SourceHealth:
         far behind a clock is. What lies ahead of us cannot be old."""
         self._least_us = min(self._least_us, delay)
         self._batches += 1
+        if abs(self._least_us) <= _CLOCK_WRONG_US:
+            self._clock_text = ""
+        elif self._clock_text and self._least_us > 0:  # until a reading shows otherwise, not only once a minute
+            self.note(ConditionCode.CLOCK_WRONG, self._clock_text)
         if self._least_us < -_CLOCK_WRONG_US or now - self._delay_from > MINUTE:
             if abs(self._least_us) > _CLOCK_WRONG_US and (self._least_us < 0 or self._batches >= _ENOUGH):
                 behind = "behind" if self._least_us > 0 else "ahead of"
-                self.note(
-                    ConditionCode.CLOCK_WRONG,
+                self._clock_text = (
                     f"its newest readings are {abs(self._least_us) / SECOND:,.0f} s {behind} our clock: set the clock "
-                    "of the device or of this machine (NTP)",
+                    "of the device or of this machine (NTP)"
                 )
+                self.note(ConditionCode.CLOCK_WRONG, self._clock_text)
             self._delay_us, self._least_us, self._batches, self._delay_from = self._least_us, _FAR, 0, now
         elif self._delay_us is None or self._least_us < self._delay_us:
             self._delay_us = self._least_us

@@ -19,22 +19,22 @@ from forewarn.domain.errors import InvalidInput, StorageFailed
 from forewarn.domain.gateways import LedgerSums
 from forewarn.gateway import outbox_file
 from forewarn.gateway.ledger import DAMAGED, Ledger, Line, NotSigned, of_delivery, of_tally
+from forewarn.gateway.outbox_file import Note, unheard
 from forewarn.gateway.outbox_index import OutboxIndex, readings_in
 from forewarn.gateway.outbox_rows import SELECT, parcel_of, parcel_row
 from forewarn.gateway.outbox_salvage import salvage
-from forewarn.gateway.reserve import Reserve
+from forewarn.gateway.reserve import BYTES, Reserve
 from forewarn.gateway.signing import open_signer
 from forewarn.kit.clock import now_us
 
 _AT_ONCE: Final = 256
-_VACUUM_PAGES: Final = 256
-Note = Callable[[ConditionCode, str], None]
 
 
 class SqliteOutbox:
     """Outbox on SQLite (WAL; synchronous=FULL for what the gateway packs, NORMAL for what the site acknowledged:
     a power loss may forget the newest acknowledgements, and those parcels are sent again).
 
+    slack_bytes: what is kept in reserve, and about what the write-ahead log may take, beside the parcels.
     note: told of damage. A parcel whose bytes are not as written is set aside and counted as refused
     (`buffer_damaged`). A database that SQLite calls malformed is moved aside and a new one begun with what can be read
     of it. Where that is not all, `offset` is 0 again, so that the raw log's readings are thinned again. Numbers go on
@@ -44,9 +44,10 @@ class SqliteOutbox:
     Raises ConfigurationError when another process holds the directory, StorageFailed when it cannot be opened."""
 
     def __init__(
-        self, directory: Path, *, note: Note = lambda code, text: None, clock: Callable[[], int] = now_us
+        self, directory: Path, *, note: Note = unheard, clock: Callable[[], int] = now_us, slack_bytes: int = BYTES
     ) -> None:
         self._directory = directory
+        self._slack_bytes = slack_bytes
         self._note = note
         self._clock = clock
         self._turn = threading.Lock()
@@ -67,7 +68,7 @@ class SqliteOutbox:
         self._last_number: int
         self._claimed: int  # numbers up to this one are spoken for in the file beside the database
         self._lock = outbox_file.OutboxLock(directory)
-        self._reserve = Reserve(directory)
+        self._reserve = Reserve(directory, slack_bytes)
         try:
             self._signer = open_signer(directory, note)
             try:
@@ -215,9 +216,12 @@ class SqliteOutbox:
             )
 
     def size(self) -> int:
-        names = (outbox_file.DATABASE, f"{outbox_file.DATABASE}-wal")
-        paths = [self._directory / name for name in names]
-        return sum(path.stat().st_size for path in paths if path.exists())
+        return outbox_file.size(self._directory)
+
+    def used_bytes(self, *, with_free: bool = False) -> int:
+        """Of the database, without its write-ahead log; its free pages too on demand. Raises StorageFailed."""
+        with self._reading() as connection:
+            return outbox_file.used_bytes(connection, with_free=with_free)
 
     def close(self) -> None:
         with self._turn:
@@ -363,12 +367,12 @@ class SqliteOutbox:
     def _begin_anew(self, why: Exception) -> None:
         old, text = outbox_file.set_aside(self._directory, why)
         self._begun_anew = True
-        with contextlib.closing(outbox_file.connect(self._directory)) as connection:
+        with contextlib.closing(outbox_file.connect(self._directory, self._slack_bytes)) as connection:
             said = salvage(old, connection, self._signer, self._clock())
         self._note(ConditionCode.BUFFER_DAMAGED, f"{text} {said}. Check the disk")
 
     def _load(self) -> None:
-        connection = outbox_file.connect(self._directory)
+        connection = outbox_file.connect(self._directory, self._slack_bytes)
         try:
             row = connection.execute("SELECT offset, state, last_number FROM thinning").fetchone()
             if row is None:
@@ -390,11 +394,6 @@ class SqliteOutbox:
         """Give pages that many acknowledgements freed back to the disk, a few at a time."""
         try:
             with self._reading() as connection:
-                (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-                if free > _VACUUM_PAGES or (free and not self._reserve.held):
-                    # Not execute: it steps once, which frees one page.
-                    connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
-                    if not self._reserve.held:
-                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                outbox_file.give_back(connection, at_once=not self._reserve.held)
         except StorageFailed:
             pass  # nothing of it is needed; whoever writes next is told

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,13 +13,15 @@ import structlog
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, StorageFailed
 from forewarn.gateway import ledger
+from forewarn.gateway.disk_state import condition_of, disk_state
 
 _log = structlog.get_logger(__name__)
 DATABASE: Final = "outbox.db"
 LOCK: Final = "outbox.lock"
 NUMBERS: Final = "outbox.numbers"
 VERSION: Final = 1
-_MIB: Final = 2**20
+_PAGE_BYTES: Final = 8_192
+_VACUUM_PAGES: Final = 256
 # Numbers are claimed in the file beside the database a block at a time: after a damage they go on above it.
 _BLOCK: Final = 100_000
 _TABLES: Final = f"""
@@ -31,6 +33,13 @@ CREATE TABLE thinning (one INTEGER PRIMARY KEY CHECK (one = 1), offset INTEGER N
                        last_number INTEGER NOT NULL);
 {ledger.TABLES}
 """
+
+
+Note = Callable[[ConditionCode, str], None]
+
+
+def unheard(code: ConditionCode, text: str) -> None:
+    """Nobody is told."""
 
 
 class OutboxLock:
@@ -55,13 +64,13 @@ class OutboxLock:
         os.close(self._file)
 
 
-def connect(directory: Path) -> sqlite3.Connection:
-    """In autocommit, tables made if need be, pages of a torn write put right. Raises sqlite3.Error, and
-    ConfigurationError for the file of another version."""
+def connect(directory: Path, slack_bytes: int) -> sqlite3.Connection:
+    """In autocommit, tables made if need be, pages of a torn write put right. slack_bytes: about what the write-ahead
+    log may take. Raises sqlite3.Error, and ConfigurationError for the file of another version."""
     connection = sqlite3.connect(directory / DATABASE, isolation_level=None, check_same_thread=False)
     try:
         for pragma in (
-            "page_size=8192",
+            f"page_size={_PAGE_BYTES}",
             "auto_vacuum=INCREMENTAL",
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -69,7 +78,8 @@ def connect(directory: Path) -> sqlite3.Connection:
             "busy_timeout=5000",
             "cache_size=-4096",
             "temp_store=MEMORY",
-            f"journal_size_limit={16 * _MIB}",
+            f"wal_autocheckpoint={slack_bytes // _PAGE_BYTES}",
+            f"journal_size_limit={slack_bytes}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -89,6 +99,29 @@ def connect(directory: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def used_bytes(connection: sqlite3.Connection, *, with_free: bool) -> int:
+    """What the database takes; its free pages too on demand. Raises sqlite3.Error."""
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+    return (pages if with_free else pages - free) * size
+
+
+def give_back(connection: sqlite3.Connection, *, at_once: bool) -> None:
+    """Free pages to the disk, a few at a time; at_once: also the few that are kept otherwise. Raises sqlite3.Error."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free > _VACUUM_PAGES or (free and at_once):
+        # Not execute: it steps once, which frees one page.
+        connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+        if at_once:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def size(directory: Path) -> int:
+    """Bytes of the database and its write-ahead log."""
+    paths = (directory / DATABASE, directory / f"{DATABASE}-wal")
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def is_damage(error: Exception) -> bool:
@@ -147,7 +180,7 @@ def failed(directory: Path, error: Exception) -> StorageFailed:
     return StorageFailed(
         f"the outbox in {directory} could not be written or read: {error}. Nothing was changed. Check free space and "
         "the state of the disk; the gateway goes on by itself once it can write",
-        condition=_condition(error),
+        condition=_condition(directory, error),
     )
 
 
@@ -159,9 +192,11 @@ _BY_CODE: Final[Sequence[tuple[int, ConditionCode]]] = (
 )
 
 
-def _condition(error: Exception) -> ConditionCode:
+def _condition(directory: Path, error: Exception) -> ConditionCode:
     if isinstance(error, OSError):
-        by_number = {28: ConditionCode.DISK_FULL, 30: ConditionCode.DISK_READ_ONLY}  # ENOSPC, EROFS
-        return by_number.get(error.errno or 0, ConditionCode.FAILED)
+        return condition_of(error)
     code = getattr(error, "sqlite_errorcode", None)
-    return next((c for primary, c in _BY_CODE if code is not None and code & 0xFF == primary), ConditionCode.FAILED)
+    if code is None:
+        return ConditionCode.FAILED
+    known = next((c for primary, c in _BY_CODE if code & 0xFF == primary), None)
+    return known or disk_state(directory) or ConditionCode.FAILED

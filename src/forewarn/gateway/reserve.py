@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Final
 
 RESERVE: Final = "outbox.reserve"
-_BYTES: Final = 8 * 2**20
+BYTES: Final = 8 * 2**20
 
 
 class Reserve:
-    """A file of 8 MiB that holds nothing. Not thread-safe."""
+    """A file of that size that holds nothing. Not thread-safe."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, size: int = BYTES) -> None:
+        self._size = size
         self._path = directory / RESERVE
         self.held = False
 
@@ -22,7 +23,8 @@ class Reserve:
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                os.posix_fallocate(handle, 0, _BYTES)
+                os.ftruncate(handle, self._size)
+                os.posix_fallocate(handle, 0, self._size)
             finally:
                 os.close(handle)
         except OSError:

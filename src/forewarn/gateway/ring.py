@@ -21,8 +21,10 @@ _AT_ONCE: Final = 200_000
 # A device's clock may be so far ahead of ours, and a reading come so late, and still be found by its time.
 _AHEAD_US: Final = HOUR
 _LATE_US: Final = 10 * MINUTE
-# SQLite's own pages beside the bytes of frames and parcels.
-_OVERHEAD: Final = 1.1
+# What frames and parcels take in SQLite's pages for each byte of theirs: measured (a frame of 14 kB takes a third
+# more), without the pages of tables that are empty, and within these bounds.
+_EMPTY: Final = 128 << 10
+_LEAST_OVERHEAD, _MOST_OVERHEAD = 1.1, 3.0
 _FULL: Final = 0.95
 
 
@@ -32,6 +34,7 @@ class RingLog(BatchLog, Protocol):
     def offset_before(self, appended_at: int) -> int: ...
     def appended_at(self, offset: int) -> int | None: ...
     def offset_freeing(self, size: int) -> int: ...
+    def used_bytes(self) -> int: ...
     def resize(self, capacity_bytes: int) -> None: ...
 
 
@@ -49,11 +52,14 @@ class SpoolRing:
         *,
         keep_hours: float = 24.0,
         note: Callable[[ConditionCode, str], None] = lambda code, text: None,
+        beside: Callable[[], int] = lambda: 0,
     ) -> None:
-        """note: told when normal data had to be thinned further. Raises StorageFailed."""
+        """note: told when normal data had to be thinned further. beside: bytes of the budget that neither the log's
+        frames nor the outbox's parcels may take. Raises StorageFailed."""
         self._log, self._outbox, self._clock = log, outbox, clock
         self._keep_us = int(keep_hours * HOUR)
         self._note = note
+        self._beside = beside
         self._early = ThinEarly(outbox)
         log.commit(CONSUMER, 0)
 
@@ -71,14 +77,18 @@ class SpoolRing:
     def keep_within(self, budget_bytes: int) -> None:
         """Make raw log and outbox fit: first the oldest raw batches that were thinned go, then the oldest normal
         parcels are thinned further; if that does not do, the log is full and the sources wait. Raises StorageFailed."""
-        waiting = int(_OVERHEAD * self._outbox.waiting().bytes)
-        room = max(budget_bytes - waiting, 0)
-        raw = int(_OVERHEAD * self._log.depth().bytes)
+        # A copy that somebody leaves in the directory must not thin what waits, nor stop the sources.
+        most = max(budget_bytes - self._beside(), budget_bytes // 2)
+        frames, parcels = self._log.depth().bytes, self._outbox.waiting().bytes
+        by_frame, by_parcel = _overhead(self._log.used_bytes(), frames), _overhead(self._outbox.used_bytes(), parcels)
+        waiting, raw = int(by_parcel * parcels), int(by_frame * frames)
+        # Pages of delivered parcels are given back little by little.
+        room = max(most - max(waiting, self._outbox.used_bytes(with_free=True)), 0)
         if (over := raw - int(_FULL * room)) > 0:
-            self._let_go(self._log.offset_freeing(int(over / _OVERHEAD)))
-        held = int(_OVERHEAD * self._unthinned_bytes(raw))
-        if (over := waiting + held - int(_FULL * budget_bytes)) > 0:
-            given_up = self._early.free(int(over / _OVERHEAD))
+            self._let_go(self._log.offset_freeing(int(over / by_frame)))
+        held = self._unthinned_bytes(raw)
+        if (over := waiting + held - int(_FULL * most)) > 0:
+            given_up = self._early.free(int(over / by_parcel))
             if given_up:
                 self._note(
                     ConditionCode.THINNED_EARLY,
@@ -86,14 +96,16 @@ class SpoolRing:
                     f"{budget_bytes:,} bytes is full. Findings and what is around them are kept. Bring the site back, "
                     "or give the gateway more disk",
                 )
-            room = max(budget_bytes - int(_OVERHEAD * self._outbox.waiting().bytes), 0)
-        self._log.resize(int(room / _OVERHEAD))
+            waiting = int(by_parcel * self._outbox.waiting().bytes)
+            room = max(most - max(waiting, self._outbox.used_bytes(with_free=True)), 0)
+        # A twentieth more than is let go of: there is always room for the next batch.
+        self._log.resize(int(room / by_frame))
 
     def _unthinned_bytes(self, raw: int) -> int:
         """About what the frames take that the thinning has not passed."""
         depth = self._log.depth()
         behind = max(depth.last_offset - self._outbox.offset, 0)
-        return 0 if not depth.batches else int(raw / _OVERHEAD * min(behind / depth.batches, 1.0))
+        return 0 if not depth.batches else int(raw * min(behind / depth.batches, 1.0))
 
     def _let_go(self, up_to: int) -> None:
         up_to = min(up_to, self._outbox.offset, self._log.depth().last_offset)
@@ -147,6 +159,10 @@ class SpoolRing:
             if not len(wanted):
                 break
         return _last(together(found))
+
+
+def _overhead(used: int, payload: int) -> float:
+    return min(max((used - _EMPTY) / max(payload, 1), _LEAST_OVERHEAD), _MOST_OVERHEAD)
 
 
 def _first(depth: LogDepth) -> int:

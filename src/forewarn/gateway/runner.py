@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from forewarn.contracts.connector import Connector
 from forewarn.contracts.door import Door
 from forewarn.domain.assets import Signal, SourceConfig
 from forewarn.domain.conditions import GatewayCondition
 from forewarn.domain.sources import SourceState, SourceStatus, SourceTimes
+from forewarn.gateway.gaps import Gaps, SourceGaps
 from forewarn.gateway.health import SourceHealth
 from forewarn.gateway.sink import Absence, BatchNumbers, DoorSink, Newest, gateway_of
 from forewarn.gateway.supervisor import mark, supervise
@@ -48,6 +51,7 @@ class SourceRunner:
 
     absence: what was not collected before this process; each source marks its own part before it begins.
     newest: source times of the newest readings stored so far, for devices that keep history.
+    gaps: told what is not read; for a standby partner.
     first_sequence: the last batch number the log has seen for a gateway, -1 if none; a source's go on from there.
     `run`, `update` and `stop` belong to one event loop; `statuses` may be called from any thread.
     """
@@ -63,6 +67,7 @@ class SourceRunner:
         *,
         absence: Absence | None = None,
         newest: Newest | None = None,
+        gaps: Gaps | None = None,
         stale_after_s: float = 30.0,
         backoff: Backoff | None = None,
         misconfigured_again_s: float = 30.0,
@@ -76,7 +81,10 @@ class SourceRunner:
         self._misconfigured_again_s = misconfigured_again_s
         self._absence = absence
         self._newest = newest
+        self._gaps = gaps or Gaps(clock)
         self._plans = _plans(sources, signals)
+        for plan in self._plans.values():
+            self._gaps_of(plan)
         self._health = {name: self._fresh_health(plan) for name, plan in self._plans.items()}
         self._absent = set(self._plans)
         self._numbers: dict[str, BatchNumbers] = {}
@@ -141,12 +149,23 @@ class SourceRunner:
             tells_of_now=connector is None or connector.times is not SourceTimes.PAST,
         )
 
+    def _gaps_of(self, plan: _Plan) -> SourceGaps:
+        connector = self._connectors.get(plan.config.connector)
+        keys = np.array([signal.key for signal in plan.signals], np.int32)
+
+        def stored() -> int:
+            return 0 if self._newest is None else max(0, int(self._newest(keys).max(initial=0)))
+
+        exact = connector is not None and connector.times is SourceTimes.RECEPTION
+        return self._gaps.of(plan.config.name, exact, stored)
+
     def _start(self, name: str) -> None:
         plan, health = self._plans[name], self._health[name]
         keys = [signal.key for signal in plan.signals]
         if name not in self._numbers:
             self._numbers[name] = BatchNumbers(self._first_sequence(gateway_of(name)))
-        sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock, self._newest)
+        gaps = self._gaps_of(plan)
+        sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock, gaps, self._newest)
         # Once a source: a restart of ours within this process is no absence.
         absence = self._absence if name in self._absent else None
         self._absent.discard(name)
@@ -168,3 +187,4 @@ class SourceRunner:
             _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
         for name in tasks:
             self._health[name].enter(SourceState.STOPPED)
+            self._gaps_of(self._plans[name]).lost()

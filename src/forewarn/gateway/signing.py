@@ -1,6 +1,5 @@
 """The gateway's own key: what it signs was written by who holds the key file, and was not changed since."""
 
-import errno
 import os
 import time
 from collections.abc import Callable
@@ -11,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import StorageFailed
+from forewarn.gateway.disk_state import condition_of
 
 KEY_FILE = "ledger.key"
 PUBLIC_FILE = "ledger.pub"
 _BYTES = 32
-_BY_NUMBER = {errno.ENOSPC: ConditionCode.DISK_FULL, errno.EROFS: ConditionCode.DISK_READ_ONLY}
 
 
 class Signer:
@@ -53,9 +52,8 @@ def open_signer(directory: Path, note: Callable[[ConditionCode, str], None] = la
         if not public.exists() or public.read_text("ascii", errors="replace") != told:
             public.write_text(told, "ascii")
     except OSError as error:
-        condition = _BY_NUMBER.get(error.errno or 0, ConditionCode.FAILED)
         text = f"cannot open the signing key {path}: {error}. Check owner and free space"
-        raise StorageFailed(text, condition=condition) from error
+        raise StorageFailed(text, condition=condition_of(error)) from error
     return signer
 
 

@@ -13,7 +13,8 @@ from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import BatchLogFull, StorageFailed
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import BAD_NO_COMMUNICATION
-from forewarn.domain.verdicts import REASONS, Verdict
+from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
+from forewarn.gateway.gaps import SourceGaps
 from forewarn.gateway.health import SourceHealth
 from forewarn.kit.retry import Backoff
 
@@ -62,10 +63,13 @@ class DoorSink:
         numbers: BatchNumbers,
         keys: Sequence[int],
         clock: Callable[[], int],
+        gaps: SourceGaps,
         stored: Newest | None = None,
     ) -> None:
-        """stored: source times of the newest readings that an earlier process stored."""
+        """gaps: told what was read and what was not. stored: source times of the newest readings that an earlier
+        process stored."""
         self._health = health
+        self._gaps = gaps
         self._gateway = gateway_of(health.name)
         self._door = door
         self._numbers = numbers
@@ -89,10 +93,16 @@ class DoorSink:
     ) -> None:
         if not len(signal):
             return
-        await self._submit(signal, time, value, quality)
+        newest = int(time.max())
+        self._gaps.took(int(time.min()), newest)
+        verdicts = await self._submit(signal, time, value, quality)
+        if verdicts.count(Verdict.REJECTED):
+            # What is not stored is not the newest: a clock that was ahead must not hide what comes after it.
+            taken = verdicts.verdict != Verdict.REJECTED
+            signal, time = signal[taken], time[taken]
         self._remember(self._last_time, signal, time)
         self._remember(self._newest, signal, time)
-        self._health.took(len(signal), int(time.max()))
+        self._health.took(len(verdicts.verdict), newest)
 
     def alive(self) -> None:
         self._health.heard()
@@ -102,6 +112,11 @@ class DoorSink:
             self._health.connected(again=self._connections > 0)
             self._connections += 1
             self.is_connected = True
+
+    def lost(self) -> None:
+        """Nothing is read any more until the connector is run again."""
+        self.is_connected = False
+        self._gaps.lost()
 
     def rejected(self, count: int, example: str, condition: ConditionCode = ConditionCode.READINGS_REJECTED) -> None:
         if example != self._last_rejection:  # the same fault at every poll is one line in the log
@@ -120,7 +135,6 @@ class DoorSink:
 
     async def mark_gap(self) -> None:
         """One bad reading a signal, after its last one and not before now: charts break the line there."""
-        self.is_connected = False
         after_last = np.where(self._last_time == _NEVER, _NEVER, self._last_time + 1)
         await self._mark(self._keys, np.maximum(after_last, self._clock()))
 
@@ -152,15 +166,17 @@ class DoorSink:
         time: NDArray[np.int64],
         value: NDArray[np.float64],
         quality: NDArray[np.uint32],
-    ) -> None:
+    ) -> Verdicts:
         async with self._turn:
             batch = ReadingBatch(signal, time, value, quality, self._gateway, self._numbers.take())
             attempt = 0
-            while not await self._try(batch, attempt):
+            while (verdicts := await self._try(batch, attempt)) is None:
                 attempt += 1
+            return verdicts
 
-    async def _try(self, batch: ReadingBatch, attempt: int) -> bool:
-        """True once durable. Trying again under the same number is safe: the log drops repeats."""
+    async def _try(self, batch: ReadingBatch, attempt: int) -> Verdicts | None:
+        """What became of each row, once it is durable. Trying again under the same number is safe: the log drops
+        repeats. While it waits the connector does: what the device says meanwhile may be lost."""
         try:
             submission = self._door.submit(batch)
             # Shielded: cancelling the source must not cancel the log's own future.
@@ -168,16 +184,18 @@ class DoorSink:
         except BatchLogFull as error:
             self._health.waiting(str(error))
             self._health.note(ConditionCode.BUFFER_FULL, str(error))
+            self._gaps.lost()
             await asyncio.sleep(error.retry_after_s)
-            return False
+            return None
         except StorageFailed as error:
             self._health.waiting(str(error))
             self._health.note(error.condition, str(error))
+            self._gaps.lost()
             await asyncio.sleep(self._backoff.delay_s(attempt, 1.0))
-            return False
+            return None
         verdicts = submission.verdicts
         if refused := verdicts.count(Verdict.REJECTED):
             first = int(np.argmax(verdicts.verdict == Verdict.REJECTED))
             reason = REASONS[int(verdicts.reason[first])]
             self._health.rejected(refused, f"signal {int(batch.signal[first])}: {reason}")
-        return True
+        return verdicts

@@ -87,7 +87,7 @@ class StatusReport:
             signals=int(self._plant.table.known.sum()),
             alarms=sum(alarm.status.active for alarm in rules),
             partner=partner,
-            resident_bytes=_resident_bytes(),
+            resident_bytes=resident_bytes(),
             public_key=self._public_key,
             ended=self._ended.follow(conditions),
         )
@@ -135,7 +135,7 @@ class StatusReport:
         return () if len(known) == len(given) else tuple(name for name in given.values() if name not in known)
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
     except (OSError, ValueError, IndexError):

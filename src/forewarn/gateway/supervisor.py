@@ -63,6 +63,7 @@ async def supervise(
             started = asyncio.get_running_loop().time()
             why, condition, misconfigured = await _run_once(connector, request, sink)
             was_connected = sink.is_connected
+            sink.lost()
             (health.misconfigured if misconfigured else health.lost)(why, condition)
             if was_connected or why != last_why:  # a source that stays away is one line in the log
                 what = "misconfigured" if misconfigured else "lost" if was_connected else "unreachable"

@@ -111,6 +111,11 @@ def encode_findings(findings: Sequence[Finding], events: Sequence[AlarmEvent]) -
     return _compress(msgspec.json.encode({"findings": told, "events": list(events)}))
 
 
+def encode_told_findings(findings: Sequence[Mapping[str, Any]]) -> bytes:
+    """As `decode_findings` gave them, without events."""
+    return _compress(msgspec.json.encode({"findings": list(findings), "events": []}))
+
+
 def _without_key(finding: Finding) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(finding)
     del fields["signal_key"]  # the gateway's own; the site knows the signal by its id

@@ -22,6 +22,7 @@ class SteadyClock:
         self._ahead = wall() - monotonic()  # the machine's clock less the monotonic one, as it was when last looked
         self._held_us = 0
         self._held_since = 0
+        self._other_us = 0  # the trusted clock less this one, as it was last told
 
     def __call__(self) -> int:
         wall, monotonic = self._wall(), self._monotonic()
@@ -50,7 +51,13 @@ class SteadyClock:
         True when it was followed."""
         with self._lock:
             held = self._held_us
-            if held and abs(other_less_ours_us - held) < abs(other_less_ours_us):
+            followed = bool(held) and abs(other_less_ours_us - held) < abs(other_less_ours_us)
+            if followed:
                 self._held_us = 0
-                return True
-            return False
+            self._other_us = other_less_ours_us - (held if followed else 0)
+            return followed
+
+    def latest(self) -> int:
+        """By this clock, the machine's or the trusted one, whichever is ahead: what lies beyond is of the future for
+        all of them."""
+        return self() + max(0, self._other_us, self._held_us)

@@ -11,7 +11,7 @@ from forewarn.contracts.detector import Detector
 from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.raw_ring import Recollection
 from forewarn.contracts.stage import Carriage, beside
-from forewarn.domain.findings import BY_EDGE, Finding
+from forewarn.domain.findings import BY_CONDITION, BY_EDGE, Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import is_good
 from forewarn.pipeline.edge_intake import EdgeDesk
@@ -126,13 +126,13 @@ class ScoreStage:
         mine = [f for f in open_now if f.signal_key < size]
         self._take_up([f for f in mine if f.detected_by != BY_EDGE or not elsewhere[f.signal_key]])
         self._resumed = True
-        return [*self._lately_ended({f.signal_key for f in open_now}), *open_now]
+        return [*self._lately_ended({_watched(f) for f in open_now}), *open_now]
 
     def _take_up(self, episodes: Sequence[Finding]) -> None:
         for watch in self._watches:
             watch.tracker.resume([f for f in episodes if f.detector == watch.detector.name])
 
-    def _lately_ended(self, standing: set[int]) -> list[Finding]:
+    def _lately_ended(self, standing: set[tuple[int, bool]]) -> list[Finding]:
         """What gateways told within a day and is over: the last process may have died before the judge heard of it,
         and an alarm that it raised already is not raised twice. The last of each signal, as an older one would end
         what a newer one raised; none where a finding stands."""
@@ -141,8 +141,8 @@ class ScoreStage:
         newest, _ = self._anomalies.find(AnomalyQuery(limit=_MOST_ENDED))
         since = max((a.created_at for a in newest), default=0) - _DAY_US
         told = [a.finding for a in newest if a.created_at >= since and a.finding.ended_at is not None]
-        by_edge = [f for f in told if f.detected_by == BY_EDGE and f.signal_key not in standing]
-        last = {f.signal_key: f for f in sorted(by_edge, key=lambda f: f.last_at)}
+        by_edge = [f for f in told if f.detected_by == BY_EDGE and _watched(f) not in standing]
+        last = {_watched(f): f for f in sorted(by_edge, key=lambda f: f.last_at)}
         return list(last.values())
 
     def _follow_edge(self) -> list[Finding]:
@@ -200,3 +200,8 @@ class ScoreStage:
             ended_at=episode.ended_at,
             count=episode.count,
         )
+
+
+def _watched(finding: Finding) -> tuple[int, bool]:
+    """What rules watch as one: of a signal, its own episodes or the conditions of its gateway."""
+    return finding.signal_key, finding.detector == BY_CONDITION

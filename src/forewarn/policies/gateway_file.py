@@ -49,7 +49,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway.output": ("name", "output", "settings"),
     "gateway.standby": ("group", "seconds", "broker"),
 }
-_LEAST_BUDGET_MIB: Final = 16
+# A quarter of it goes to reserves and write-ahead logs, a sixth or so to alarms and findings (gateway/disk_budget.py).
+_LEAST_BUDGET_MIB: Final = 64
 _MOST_NAME: Final = 128
 _LONGEST_GAP_S: Final = 86_400.0
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from forewarn.domain.alarms import AlarmRule, AlarmState, AlarmStatus, Priority
-from forewarn.domain.findings import Finding
+from forewarn.domain.findings import BY_CONDITION, Finding
 
 
 class AssetCondition(StrEnum):
@@ -63,7 +63,7 @@ _STANDING: Final = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 
 
 def stand(facts: AssetFacts, now: int) -> Standing:
-    """Judge one asset. Alarms lead, then findings, then silence."""
+    """Judge one asset. Alarms lead, then findings, then silence; a gateway in trouble says why one is silent."""
     condition, reason, since, signal_id, priority = _judge(facts, now)
     states = [status.state for _, status in facts.alarms]
     return Standing(
@@ -103,13 +103,20 @@ def _judge(facts: AssetFacts, now: int) -> _Judgement:
     if standing:
         return _of_alarm(*max(standing, key=_urgency), len(standing))
     returned = [pair for pair in facts.alarms if pair[1].state is AlarmState.RETURNED]
-    if facts.episodes:
-        return _of_episode(facts.episodes)
+    if own := [f for f in facts.episodes if f.detector != BY_CONDITION]:
+        return _of_episode(own)
     if returned:
         rule, status = max(returned, key=_urgency)
         reason = f"{rule.title}: back to normal, not yet acknowledged"
         return AssetCondition.ADVISORY, reason, status.returned_at, rule.signal_id, rule.priority
-    return _of_silence(facts, now)
+    return _of_gateway(facts.episodes, _of_silence(facts, now)) if facts.episodes else _of_silence(facts, now)
+
+
+def _of_gateway(episodes: Sequence[Finding], silence: _Judgement) -> _Judgement:
+    told = _of_episode(episodes)
+    if silence[0] in (AssetCondition.STALE, AssetCondition.NO_DATA):
+        return silence[0], f"{silence[1]}: {told[1]}", *silence[2:]
+    return told
 
 
 def _urgency(pair: tuple[AlarmRule, AlarmStatus]) -> tuple[int, bool, int]:

@@ -14,7 +14,8 @@ from forewarn.domain.series import Series
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.outbox import SqliteOutbox
 from forewarn.gateway.uplink.link import SiteLink
-from forewarn.gateway.uplink.uplink import RawRequest, Uplink
+from forewarn.gateway.uplink.raw_requests import RawRequest
+from forewarn.gateway.uplink.uplink import Uplink
 from forewarn.gateway.wire import Wire
 from forewarn.kit.clock import now_us
 from forewarn.kit.retry import Backoff

@@ -7,7 +7,7 @@ import pytest
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import StorageFailed
 from forewarn.domain.gateways import SiteState
-from forewarn.gateway.uplink.uplink import RawRequest
+from forewarn.gateway.uplink.raw_requests import RawRequest
 from forewarn.kit.clock import now_us
 from tests.gateway.uplink.odd_site import ROWS, OddSite, sending
 

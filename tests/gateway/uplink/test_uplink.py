@@ -21,9 +21,10 @@ from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.drill.cable import Cable
 from forewarn.gateway.outbox import SqliteOutbox
 from forewarn.gateway.uplink.link import SiteLink, TableUnknown
-from forewarn.gateway.uplink.uplink import RawRequest, Uplink
+from forewarn.gateway.uplink.raw_requests import RawRequest
+from forewarn.gateway.uplink.uplink import EVERYTHING, Uplink
 from forewarn.gateway.wire import Wire
-from forewarn.kit.clock import now_us
+from forewarn.kit.clock import SECOND, now_us
 from forewarn.kit.retry import Backoff
 from forewarn.policies.gateway_settings import UplinkSettings
 from tests.site_process import SiteProcess
@@ -85,9 +86,9 @@ class Sender:
         self.outbox, self.uplink, self.cable, self.conditions = outbox, uplink, cable, conditions
         self._offset = 0
 
-    def pack(self, rows: int, key: int = 1) -> None:
+    def pack(self, rows: int, key: int = 1, ahead_s: int = 0) -> None:
         """One parcel of readings of now."""
-        at = now_us() - rows + np.arange(rows, dtype=np.int64)
+        at = now_us() + ahead_s * SECOND - rows + np.arange(rows, dtype=np.int64)
         column = np.full(rows, key, np.int32)
         packed: Packed = Wire().readings(
             Series(column, at, np.arange(rows) / 8.0, np.zeros(rows, np.uint32)), Urgency.NORMAL
@@ -128,6 +129,7 @@ async def sending(
     timeout_s: float = 1.0,
     signals=lambda: SIGNALS,
     status=lambda told: told,
+    send_up_to=lambda: EVERYTHING,
 ) -> AsyncIterator[Sender]:
     outbox = SqliteOutbox(directory)
     conditions = Conditions("site", now_us)
@@ -146,6 +148,7 @@ async def sending(
             lambda: status(status_of(uplink.status)),
             answer,
             conditions,
+            send_up_to=send_up_to,
             backoff=Backoff(0.05, 0.5),
         )
         running = asyncio.create_task(uplink.run())
@@ -361,3 +364,37 @@ async def test_a_connection_that_the_site_let_go_of_is_no_absence(tmp_path: Path
             await asyncio.sleep(1.1)
         status = sender.uplink.status()
         assert (status.state, status.state_since) == (SiteState.CONNECTED, since)
+
+
+async def test_who_waits_sends_as_far_as_it_may_and_live_once_it_is_its_turn(tmp_path: Path, site: OneSite) -> None:
+    allowed = 0
+    async with sending(tmp_path / "o", site, send_up_to=lambda: allowed) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        for _ in range(10):
+            sender.pack(2)
+        await asyncio.sleep(0.5)
+        assert sender.outbox.waiting().parcels == 10
+        assert sender.uplink.status().state is SiteState.CONNECTED  # what is not its to send is no backlog of its
+        allowed = 4
+        await until(lambda: sender.outbox.waiting(4).parcels == 0, 10)
+        await asyncio.sleep(0.5)
+        assert sender.outbox.waiting().parcels == 6
+        allowed = EVERYTHING
+        sender.pack(1)
+        await sender.until_delivered()
+        assert sender.outbox.sums().acknowledged == 21
+
+
+async def test_what_comes_too_early_for_the_site_waits_and_holds_up_nothing(tmp_path: Path, site: OneSite) -> None:
+    async with sending(tmp_path / "o", site) as sender:
+        await sender.until_state(SiteState.CONNECTED)
+        before = site.count("p1.flow")
+        sender.pack(5, ahead_s=302)  # by the site's clock it is of the future for two seconds more
+        sender.pack(5, ahead_s=3_600)
+        sender.pack(5)
+        await until(lambda: sender.outbox.sums().acknowledged == 5, 10)
+        assert ConditionCode.CLOCK_WRONG in sender.codes
+        await until(lambda: sender.outbox.sums().acknowledged == 10, 30)
+        sums = sender.outbox.sums()
+        assert (sums.pending, sums.refused, sums.adds_up) == (5, 0, True)
+    assert site.count("p1.flow") - before == 10

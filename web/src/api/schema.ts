@@ -378,7 +378,12 @@ export interface paths {
         get: operations["one_gateway_api_v1_gateways__gateway__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Retire Gateway
+         * @description Forget a gateway that is no more, with its conditions and requests; its findings are over, its readings stay. One
+         *     that still speaks comes back with its next heartbeat: it is kept out by revoking its machine.
+         */
+        delete: operations["retire_gateway_api_v1_gateways__gateway__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -454,6 +459,26 @@ export interface paths {
          */
         post: operations["ask_for_raw_api_v1_gateways__gateway__requests_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/requests/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Cancel Request
+         * @description Ask no more for raw readings that have not come; what a gateway was told of already it may still send.
+         */
+        delete: operations["cancel_request_api_v1_gateways__gateway__requests__request_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1621,7 +1646,7 @@ export interface components {
         /**
          * ConditionView
          * @description since, last_at: by the gateway's clock; ended_at: by the site's, null while it holds. subject: a source or an
-         *     output, '' for the gateway. text: what was seen, and what to do.
+         *     output, '' for the gateway. text: what was seen. remedy: what to do, '' where the text says it.
          */
         ConditionView: {
             code: components["schemas"]["ConditionCode"];
@@ -1634,6 +1659,8 @@ export interface components {
              * Format: date-time
              */
             last_at: string;
+            /** Remedy */
+            remedy: string;
             /**
              * Since
              * Format: date-time
@@ -1840,7 +1867,8 @@ export interface components {
         /**
          * GatewaySummary
          * @description signals, silent: how many it has, and how many of them nothing was heard of. conditions: how many hold, `away`
-         *     among them. catch_up_s, backlog_readings, live_lag_s, full_in_s: null before the first heartbeat.
+         *     among them. catch_up_s, backlog_readings, live_lag_s, clock_offset_s, buffer, adds_up: null before the first heartbeat
+         *     and while the gateway waits for its disk.
          */
         GatewaySummary: {
             /** Adds Up */
@@ -1989,7 +2017,8 @@ export interface components {
         };
         /**
          * LeaseAnswer
-         * @description Times in microseconds UTC: until by the site's clock, the others of the sources.
+         * @description Times in microseconds UTC: until by the site's clock, the others of the sources. missing_by_others: (source,
+         *     start, end), both exclusive.
          */
         LeaseAnswer: {
             /** Cover From */
@@ -2003,6 +2032,12 @@ export interface components {
             epoch: number;
             /** Holder */
             holder: string;
+            /** Missing By Others */
+            missing_by_others: [
+                string,
+                number,
+                number
+            ][];
             /** Until */
             until: number;
         };
@@ -3404,6 +3439,36 @@ export interface operations {
             };
         };
     };
+    retire_gateway_api_v1_gateways__gateway__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
     beat_api_v1_gateways__gateway__heartbeat_post: {
         parameters: {
             query?: never;
@@ -3450,6 +3515,12 @@ export interface operations {
                 "application/json": {
                     covered_until: number;
                     group: string;
+                    missing?: [
+                        string,
+                        number,
+                        number | null
+                    ][];
+                    missing_until?: number;
                     seconds: number;
                 };
             };
@@ -3565,6 +3636,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RawRequestView"];
                 };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    cancel_request_api_v1_gateways__gateway__requests__request_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused (RFC 9457) */
             default: {

@@ -30,6 +30,15 @@ describe("format", () => {
   it("writes names and units as people do", () => {
     expect(prose("over 75 degC: back to normal")).toBe("Over 75 °C: back to normal");
     expect(prose("all within limits")).toBe("All within limits");
+    expect(prose("silent: no answer")).toBe("Silent: no answer");
+  });
+
+  it("leaves what is written as it is: addresses, settings, signals", () => {
+    for (const text of ["http://h:8080 does not answer", "history.folder cannot be written", "p1.flow: no number", "plc_2 is lost", "10.0.0.5:502 is lost"])
+      expect(prose(text)).toBe(text);
+  });
+
+  it("writes names as people do", () => {
     expect(["Vibration_mm_s", "Motor_RPM", "Bearing_Temperature_C", "suction_pressure", "iso_class"].map(signalName)).toEqual([
       "Vibration", "Motor speed", "Bearing temperature", "Suction pressure", "ISO class",
     ]);

@@ -120,10 +120,13 @@ export function formatLimit(value: number): string {
   return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
 }
 
-/** The server's words with units as people write them: "over 75 degC" -> "over 75 °C". */
+/** A word, not an address, a setting or a name that is written as it is: "http://", "history.folder", "plc_2". */
+const PLAIN_WORD = /^\p{Ll}[\p{L}'’-]*(?=[,:;.!?)]*(?:\s|$))/u;
+
+/** The server's words as a sentence, with units as people write them: "over 75 degC" -> "Over 75 °C". */
 export function prose(text: string): string {
   const shown = text.replace(/(?<=[\d.] ?)(degC|degF|m3\/h|m3\/s|ohm)\b/g, (unit) => formatUnit(unit));
-  return shown.charAt(0).toUpperCase() + shown.slice(1);
+  return PLAIN_WORD.test(shown) ? shown.charAt(0).toUpperCase() + shown.slice(1) : shown;
 }
 
 /** The unit as it ends names like Vibration_mm_s or rated_flow_m3h. */

@@ -13,6 +13,7 @@ from forewarn.app.site_catalog import open_site_catalog
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
 from forewarn.gateway.drill.compare import Comparison, compare
+from forewarn.gateway.local.database import Memory
 from forewarn.gateway.local.keys import SignalKeys
 
 _AT_ONCE: Final = 500_000
@@ -21,7 +22,11 @@ _FAR: Final = 2**62
 
 def reckon(directory: Path) -> Comparison:
     """directory: the drill's. Raises what the stores raise."""
-    id_of = SignalKeys(directory / "gateway").id_of()
+    memory = Memory(directory / "gateway")
+    try:
+        id_of = SignalKeys(directory / "gateway", memory).id_of()
+    finally:
+        memory.close()
     return compare(_taken(directory / "gateway" / "raw"), _at_site(directory / "site", id_of), id_of)
 
 

@@ -1,6 +1,6 @@
 """From the gateway's sources to its raw log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -21,6 +21,7 @@ from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
 from forewarn.domain.status import is_bad
 from forewarn.domain.verdicts import Verdict
+from forewarn.gateway.gaps import Gaps
 from forewarn.gateway.runner import SourceRunner
 from forewarn.gateway.sink import Absence
 from forewarn.kit.clock import SECOND, now_us
@@ -41,10 +42,13 @@ def source_runner(
     stores: Stores,
     view: FilePlantView,
     heartbeat: Heartbeat,
+    gaps: Gaps,
+    latest_clock: Callable[[], int],
 ) -> SourceRunner:
-    """signals: with their keys."""
+    """signals: with their keys. gaps: told what is not read. latest_clock: microseconds UTC, beyond which a reading
+    is of the future."""
     latest = stores.ring.latest(np.array([signal.key for signal in signals], np.int32))
-    door = IntakeDoor(stores.log, view, now_us)
+    door = IntakeDoor(stores.log, view, latest_clock)
     door.seed(latest)
     return SourceRunner(
         sources,
@@ -54,6 +58,7 @@ def source_runner(
         stores.log.last_sequence,
         absence=_absence(heartbeat.last(), latest, signals),
         newest=newest_good(stores.ring, latest),
+        gaps=gaps,
     )
 
 

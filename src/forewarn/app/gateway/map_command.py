@@ -23,9 +23,9 @@ def status_map(file: Path, output: str) -> str:
     if not isinstance(mapped, Mapped):
         raise ConfigurationError(f"output {output!r} needs no map: its other side finds everything by itself")
     with tempfile.TemporaryDirectory() as folder:
-        signals = SignalKeys(Path(folder)).take(plant)
         memory = Memory(Path(folder))
         try:
+            signals = SignalKeys(Path(folder), memory).take(plant)
             alarms = LocalAlarms(memory, rules_with_keys(default_rules(plant), signals))
             board = Board(FilePlantView(plant, signals), alarms, _no_status)
             return mapped.map_text(board)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from forewarn import __version__
@@ -18,11 +17,14 @@ from forewarn.domain.errors import ConfigurationError
 from forewarn.domain.series import Series
 from forewarn.domain.sources import SourceTimes
 from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.gaps import Gaps
 from forewarn.gateway.outputs import PlannedOutput
+from forewarn.gateway.partner import Origins
 from forewarn.gateway.standby import Standby
 from forewarn.gateway.status import StatusReport
 from forewarn.gateway.uplink.link import SiteLink
-from forewarn.gateway.uplink.uplink import RawRequest, Uplink
+from forewarn.gateway.uplink.raw_requests import RawRequest
+from forewarn.gateway.uplink.uplink import EVERYTHING, Uplink
 from forewarn.gateway.wire import Wire
 from forewarn.kit.steady_clock import SteadyClock
 from forewarn.policies.gateway_settings import GatewaySettings, OutputSettings
@@ -58,7 +60,7 @@ def uplink_of(
         status,
         _answering(stores),
         conditions,
-        may_send=(lambda: True) if standby is None else (lambda: standby.may_send),
+        send_up_to=(lambda: EVERYTHING) if standby is None else standby.send_up_to,
         judge_clock=clock.judge,
         told=status.told,
     )
@@ -92,21 +94,20 @@ def standby_of(
     stores: Stores,
     link: SiteLink | None,
     conditions: Conditions,
+    gaps: Gaps,
 ) -> Standby | None:
     if settings.standby is None:
         return None
-    polled = polled_of(sources, connectors, signals)
-    return Standby(settings.standby, settings.name, stores.outbox, link, _broker(settings), polled, conditions)
+    origins, broker = origins_of(sources, connectors, signals), _broker(settings)
+    return Standby(settings.standby, settings.name, stores.outbox, link, broker, origins, conditions, gaps=gaps)
 
 
-def polled_of(
+def origins_of(
     sources: Sequence[SourceConfig], connectors: Mapping[str, Connector], signals: Sequence[Signal]
-) -> NDArray[np.bool_]:
-    """By signal key: its readings bear the time of our own poll."""
-    ours = {s.name for s in sources if connectors[s.connector].times is SourceTimes.RECEPTION}
-    polled = np.zeros(max((s.key for s in signals), default=0) + 1, np.bool_)
-    polled[[s.key for s in signals if s.source in ours]] = True
-    return polled
+) -> Origins:
+    """signals: with their keys."""
+    polled = [s.name for s in sources if connectors[s.connector].times is SourceTimes.RECEPTION]
+    return Origins.of(signals, polled)
 
 
 def _broker(settings: GatewaySettings) -> LeaseBroker | None:

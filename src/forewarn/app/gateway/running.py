@@ -16,12 +16,16 @@ import structlog
 
 from forewarn.app.gateway.reading import read_gateway_file
 from forewarn.app.gateway.stores import OUTBOX
+from forewarn.app.gateway.waiting import Waiting
 from forewarn.app.gateway.wiring import Gateway, open_gateway
 from forewarn.app.log import set_up_logging
 from forewarn.domain.assets import Plant
-from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.conditions import ConditionCode, remedy_for
 from forewarn.domain.errors import ConfigurationError, ForewarnError, StorageFailed
+from forewarn.domain.gateways import SiteState
 from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.disk_budget import let_go_of_one_aside
+from forewarn.gateway.disk_state import condition_of, disk_state
 from forewarn.gateway.reserve import Reserve
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.policies.gateway_settings import GatewaySettings
@@ -30,9 +34,11 @@ _log = structlog.get_logger(__name__)
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("console", "json")
 _LEAST_FREE: Final = 64 << 20
-_RING_S: Final = 10
+_RING_S: Final = 2
 _AGAIN_S: Final = 5.0
 _FIRST_WAIT_S: Final = 0.1
+_SITES_CLOCK_S: Final = 3.0
+_LOOK_S: Final = 0.02
 
 
 def run_gateway(file: Path) -> None:
@@ -45,23 +51,35 @@ def run_gateway(file: Path) -> None:
 
 @contextlib.contextmanager
 def opened(settings: GatewaySettings, plant: Plant, again_s: float = _AGAIN_S) -> Iterator[Gateway]:
-    """As `open_gateway`; a disk that is full or cannot be written is waited out, and what was kept in reserve for that
-    is let go of: to start needs room too. Raises ConfigurationError."""
+    """As `open_gateway`; a disk that is full or cannot be written is waited out and told meanwhile, and what was kept
+    in reserve for that is let go of: to start needs room too. Raises ConfigurationError."""
     told, wait_s = "", min(_FIRST_WAIT_S, again_s)
     with contextlib.ExitStack() as closing:
         gateway: Gateway | None = None
-        while gateway is None:
-            try:
-                gateway = closing.enter_context(open_gateway(settings, plant))
-            except (StorageFailed, OSError) as error:
-                Reserve(settings.directory / OUTBOX).let_go()
-                if str(error) != told:
-                    told = str(error)
-                    code = getattr(error, "condition", ConditionCode.FAILED)
-                    _log.error("cannot_start_yet", state=code.value, error=told, tried_again_every_s=again_s)
-                time.sleep(wait_s)
-                wait_s = min(2 * wait_s, again_s)
+        with Waiting(settings, plant) as waiting:
+            while gateway is None:
+                try:
+                    gateway = closing.enter_context(open_gateway(settings, plant))
+                except (StorageFailed, OSError) as error:
+                    Reserve(settings.directory / OUTBOX).let_go()
+                    code, text = _why(error, settings.directory), f"the gateway cannot start yet: {_said(error)}"
+                    waiting.say(code, text)
+                    if text != told:
+                        told, remedy = text, remedy_for(code, text)
+                        _log.error("cannot_start_yet", state=code.value, error=_said(error), remedy=remedy)
+                    time.sleep(wait_s)
+                    wait_s = min(2 * wait_s, again_s)
         yield gateway
+
+
+def _said(error: StorageFailed | OSError) -> str:
+    is_plain = isinstance(error, OSError) and error.strerror and error.filename
+    return f"{error.filename}: {error.strerror}" if is_plain and isinstance(error, OSError) else str(error)
+
+
+def _why(error: StorageFailed | OSError, directory: Path) -> ConditionCode:
+    code = error.condition if isinstance(error, StorageFailed) else condition_of(error)
+    return code if code is not ConditionCode.FAILED else disk_state(directory) or code
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +127,7 @@ async def _serve(gateway: Gateway, file: Path) -> None:
 
 def _work(gateway: Gateway, file: Path, reload: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, None]]]:
     work = [
-        ("sources", gateway.runner.run()),
+        ("sources", _collect(gateway)),
         ("outputs", keep_up("outputs", gateway.outputs.run, gateway.conditions)),
         ("housekeeping", _keep_house(gateway)),
         ("reload", keep_up("reload", lambda: _reload(gateway, file, reload), gateway.conditions)),
@@ -119,6 +137,18 @@ def _work(gateway: Gateway, file: Path, reload: asyncio.Event) -> list[tuple[str
     if gateway.standby is not None:
         work.append(("standby", keep_up("standby", gateway.standby.run, gateway.conditions)))
     return work
+
+
+async def _collect(gateway: Gateway) -> None:
+    """A machine that begins with a clock that is behind learns it from the site first: devices with the right time
+    would be of its future. A site that does not answer is not waited for."""
+    limit = time.monotonic() + _SITES_CLOCK_S
+    while gateway.uplink is not None and time.monotonic() < limit:
+        site = gateway.uplink.status()
+        if site.clock_offset_s is not None or site.state is not SiteState.CONNECTING:
+            break
+        await asyncio.sleep(_LOOK_S)
+    await gateway.runner.run()
 
 
 async def keep_up(
@@ -193,9 +223,13 @@ def _look_after_disk(gateway: Gateway, second: int) -> None:
         free = status.buffer.free_disk_bytes / (1 << 20)
         text = f"{free:.0f} MiB are free where {gateway.settings.directory} lies: make room, or set disk_budget_mib"
         gateway.conditions.enter(ConditionCode.DISK_FULL, text)
+        if aside := let_go_of_one_aside(gateway.settings.directory):
+            _log.warning("aside_deleted", file=aside, reason="the disk is full")
     health = gateway.line.health()
     if health.last_error:
-        gateway.conditions.enter(_condition_of(health.last_error), f"the line waits: {health.last_error}")
+        code = _condition_of(health.last_error)
+        code = code if code is not ConditionCode.FAILED else disk_state(gateway.settings.directory) or code
+        gateway.conditions.enter(code, f"the line waits: {health.last_error}")
     if second % _RING_S == 0:
         gateway.keep_ring()
 

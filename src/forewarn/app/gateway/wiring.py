@@ -9,7 +9,7 @@ from forewarn.app.gateway.collecting import connectors_of, source_runner
 from forewarn.app.gateway.drill_clock import machine_clock
 from forewarn.app.gateway.edge_line import edge_line
 from forewarn.app.gateway.file_plant import FilePlantView
-from forewarn.app.gateway.reaching_out import planned_output, polled_of, site_link, standby_of, uplink_of
+from forewarn.app.gateway.reaching_out import origins_of, planned_output, site_link, standby_of, uplink_of
 from forewarn.app.gateway.stores import MIB, Stores, open_stores
 from forewarn.app.heartbeat import Heartbeat
 from forewarn.contracts.connector import Connector
@@ -17,6 +17,7 @@ from forewarn.domain.assets import Plant
 from forewarn.domain.conditions import GatewayCondition
 from forewarn.gateway.board import Board
 from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.gaps import Gaps
 from forewarn.gateway.local.alarms import LocalAlarms
 from forewarn.gateway.local.keys import rules_with_keys
 from forewarn.gateway.outputs import OutputRunner
@@ -58,7 +59,7 @@ class Gateway:
         self.alarms.take(rules_with_keys(default_rules(plant), signals))
         self.plant.take(plant, signals)
         if self.standby is not None:
-            self.standby.polled = polled_of(plant.sources, self.connectors, signals)
+            self.standby.origins = origins_of(plant.sources, self.connectors, signals)
         await self.runner.update(plant.sources, signals)
 
     def keep_ring(self) -> None:
@@ -82,7 +83,8 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
         alarms = LocalAlarms(stores.memory, rules_with_keys(default_rules(plant), signals))
         heartbeat = Heartbeat(settings.directory)
         connectors = connectors_of(plant.sources)
-        runner = source_runner(plant.sources, signals, connectors, stores, view, heartbeat)
+        gaps = Gaps()
+        runner = source_runner(plant.sources, signals, connectors, stores, view, heartbeat, gaps, clock.latest)
         closing.callback(lambda: heartbeat.beat(now_us()))
         report = _report(settings, stores, view, alarms, runner)
         board = Board(view, alarms, report, lambda: report.uplink().state)
@@ -94,7 +96,7 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
 
         report.conditions = all_conditions
         link = site_link(settings)
-        standby = standby_of(settings, plant.sources, connectors, signals, stores, link, conditions)
+        standby = standby_of(settings, plant.sources, connectors, signals, stores, link, conditions, gaps)
         uplink = uplink_of(settings, link, stores, report, of_site, standby, clock)
         if uplink is not None:
             report.uplink = uplink.status

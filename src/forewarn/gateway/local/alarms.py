@@ -1,5 +1,6 @@
 """Alarm rules of the gateway file, their standing and a short journal."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from forewarn.domain.audit import Deed
 from forewarn.domain.errors import NotFound
 from forewarn.gateway.local.database import Memory
 
-_MOST_JOURNAL: Final = 100_000
+_MOST_JOURNAL: Final = 20_000
 _MOST_MISSED: Final = 1_000
 _URGENCY: Final = {priority: rank for rank, priority in enumerate(Priority)}
 _status: Final = msgspec.json.Decoder(AlarmStatus)
@@ -38,7 +39,7 @@ class LocalAlarms:
             stored = connection.execute("SELECT asset, rule, status FROM standing").fetchall()
             gone = [(asset, rule) for asset, rule, _ in stored if (asset, rule) not in wanted]
             connection.executemany("DELETE FROM standing WHERE asset = ? AND rule = ?", gone)
-        known = {(asset, rule): _status.decode(text) for asset, rule, text in stored}
+        known = {(asset, rule): _standing(text) for asset, rule, text in stored}
         # Made once: thousands of rules are asked for at every look at the board.
         self._alarms = {
             key: Alarm(f"{key[0]}/{key[1]}", rule, known.get(key, AlarmStatus())) for key, rule in wanted.items()
@@ -93,13 +94,13 @@ class LocalAlarms:
         self.get(key)
         query = "SELECT event FROM journal WHERE asset = ? AND rule = ? ORDER BY id DESC LIMIT ?"
         with self._memory.read() as connection:
-            return [_event.decode(text) for (text,) in connection.execute(query, (*key, limit)).fetchall()]
+            return _events(connection.execute(query, (*key, limit)).fetchall())
 
     def journal_since(self, at: int) -> Sequence[AlarmEvent]:
         """The newest events, from the instant `at` on (source time, microseconds UTC), oldest first."""
         query = "SELECT event FROM journal ORDER BY id DESC LIMIT ?"
         with self._memory.read() as connection:
-            events = [_event.decode(text) for (text,) in connection.execute(query, (_MOST_MISSED,)).fetchall()]
+            events = _events(connection.execute(query, (_MOST_MISSED,)).fetchall())
         return [event for event in reversed(events) if event.at >= at]
 
     def _apply(self, changes: Sequence[tuple[AlarmKey, Transition]]) -> list[tuple[Alarm, Sequence[AlarmEvent]]]:
@@ -151,6 +152,23 @@ def read_offset(connection: sqlite3.Connection, stage: str) -> int:
 
 def write_offset(connection: sqlite3.Connection, stage: str, offset: int) -> None:
     connection.execute("INSERT OR REPLACE INTO stage VALUES (?, ?)", (stage, offset))
+
+
+def _standing(text: str) -> AlarmStatus:
+    """One that a bad disk made unreadable is judged anew."""
+    try:
+        return _status.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        return AlarmStatus()
+
+
+def _events(rows: Sequence[tuple[str]]) -> list[AlarmEvent]:
+    """Those that can be read."""
+    events = []
+    for (text,) in rows:
+        with contextlib.suppress(msgspec.DecodeError, TypeError):
+            events.append(_event.decode(text))
+    return events
 
 
 def _text(thing: AlarmStatus | AlarmEvent) -> str:

@@ -1,4 +1,4 @@
-"""The SQLite file of a gateway's alarms and findings."""
+"""The SQLite file of a gateway's alarms, findings and signal keys."""
 
 import contextlib
 import sqlite3
@@ -10,6 +10,7 @@ from typing import Final
 
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import StorageFailed
+from forewarn.gateway.disk_state import disk_state
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS standing (asset TEXT, rule TEXT, status TEXT NOT NULL, PRIMARY KEY (asset, rule));
@@ -21,9 +22,11 @@ CREATE TABLE IF NOT EXISTS finding (signal INTEGER, detector TEXT, started_at IN
 CREATE INDEX IF NOT EXISTS finding_open ON finding (open) WHERE open = 1;
 CREATE TABLE IF NOT EXISTS stage (name TEXT PRIMARY KEY, offset INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS signal_key (key INTEGER PRIMARY KEY, name TEXT NOT NULL, crc INTEGER NOT NULL);
 """
 FILE: Final = "gateway.db"
 _WAIT_S: Final = 10.0
+_WAL_BYTES: Final = 1 << 20
 Note = Callable[[ConditionCode, str], None]
 
 
@@ -32,10 +35,14 @@ class Memory:
 
     A file that SQLite calls damaged, at the start or later, is set aside under another name (`set_aside`) and a new one
     begun: alarms stand NORMAL again after the next start and are judged anew from what the log still holds. Whoever
-    met the damage gets StorageFailed once, and may try again."""
+    met the damage gets StorageFailed once, and may try again.
+
+    fill: writes into a new file what is known elsewhere. is_new: there was none at the start, or none whole."""
 
     def __init__(self, directory: Path, note: Note = lambda code, text: None) -> None:
-        self._path = directory / FILE
+        self.path = directory / FILE
+        self.is_new = not self.path.exists() or not self.path.stat().st_size
+        self.fill: Callable[[sqlite3.Connection], None] = lambda connection: None
         self._note = note
         self._lock = threading.RLock()
         self._closed = False
@@ -48,11 +55,15 @@ class Memory:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.set_aside = self._path.with_name(f"{FILE}.damaged-{time.time_ns() // 1_000_000}")
-        self._path.rename(self.set_aside)
+        self.set_aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns() // 1_000_000}")
+        self.path.rename(self.set_aside)
         for beside in ("-wal", "-shm"):
-            self._path.with_name(FILE + beside).unlink(missing_ok=True)
+            self.path.with_name(FILE + beside).unlink(missing_ok=True)
         self._connection = self._open()
+        self.is_new = True
+        self._connection.execute("BEGIN IMMEDIATE")
+        self.fill(self._connection)
+        self._connection.execute("COMMIT")
         text = f"alarms and findings were damaged and begun anew; what was there lies in {self.set_aside}"
         self._note(ConditionCode.BUFFER_DAMAGED, text)
 
@@ -61,7 +72,7 @@ class Memory:
         failed = self._failed(error)
         if self._closed:
             return failed
-        with contextlib.suppress(OSError, StorageFailed):  # else whoever tries next meets it again
+        with contextlib.suppress(OSError, StorageFailed, sqlite3.Error):  # else whoever tries next meets it again
             if isinstance(error, sqlite3.ProgrammingError):
                 self._connection = self._open()  # the disk refused when it was begun anew
             elif failed.condition is ConditionCode.BUFFER_DAMAGED:
@@ -71,9 +82,12 @@ class Memory:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            # A byte that the disk turned must not end the gateway; who reads judges what it gets.
+            connection.text_factory = lambda text: text.decode("utf-8", "replace")
             if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("quick_check found damage")
             connection.executescript(_SCHEMA)
@@ -120,6 +134,6 @@ class Memory:
         }
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         return StorageFailed(
-            f"{self._path} cannot be used: {error}. Check free space and the state of the disk",
-            condition=conditions.get(code, ConditionCode.FAILED),
+            f"{self.path} cannot be used: {error}. Check free space and the state of the disk",
+            condition=conditions.get(code) or disk_state(self.path.parent) or ConditionCode.FAILED,
         )

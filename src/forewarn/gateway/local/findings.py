@@ -1,5 +1,6 @@
 """Findings of a gateway: those that are open, and the last ones that ended."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -46,13 +47,13 @@ class LocalFindings:
     def open_episodes(self) -> Sequence[Finding]:
         with self._memory.read() as connection:
             rows = connection.execute("SELECT body FROM finding WHERE open = 1 ORDER BY started_at").fetchall()
-        return [_finding.decode(text) for (text,) in rows]
+        return _findings(rows)
 
     def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
         """The newest `limit` that fit, without a cursor: a gateway keeps few."""
         with self._memory.read() as connection:
             rows = connection.execute("SELECT body FROM finding ORDER BY started_at DESC").fetchall()
-        fitting = [f for f in (_finding.decode(text) for (text,) in rows) if _fits(f, query)]
+        fitting = [f for f in _findings(rows) if _fits(f, query)]
         return [
             Anomaly(f"{f.signal_key}-{f.detector}-{f.started_at}", f, AnomalyStatus.OPEN, f.started_at)
             for f in fitting[: query.limit]
@@ -73,6 +74,15 @@ class LocalFindings:
         deed: Callable[[Anomaly, Anomaly], Deed] | None = None,
     ) -> Anomaly:
         raise Conflict("a gateway keeps no work on findings: do it at the site")
+
+
+def _findings(rows: Sequence[tuple[str]]) -> list[Finding]:
+    """Those that a bad disk left readable."""
+    found = []
+    for (text,) in rows:
+        with contextlib.suppress(msgspec.DecodeError, TypeError):
+            found.append(_finding.decode(text))
+    return found
 
 
 def _fits(finding: Finding, query: AnomalyQuery) -> bool:

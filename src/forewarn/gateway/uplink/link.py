@@ -47,6 +47,10 @@ class ParcelRefused(ForewarnError):
     """The site cannot read this parcel; the others are not concerned."""
 
 
+class ParcelEarly(ForewarnError):
+    """By the site's clock the parcel's newest reading is still to come: one of the two clocks is wrong."""
+
+
 class TableUnknown(ForewarnError):
     """The site does not have our signal table: send it."""
 
@@ -91,12 +95,13 @@ class SiteLink:
         return [str(name) for name in unknown]
 
     async def send_parcel(self, parcel: Parcel) -> Delivery:
-        """Raises TableUnknown and ParcelRefused besides."""
+        """Raises TableUnknown, ParcelEarly and ParcelRefused besides."""
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Encoding": "zstd",
             "Forewarn-Parcel": parcel.packed.kind.value,
             "Forewarn-Signals": self.table,
+            "Forewarn-Newest": str(parcel.packed.last_time),
         }
         answer = await self._ask("POST", f"/parcels/{parcel.number}", parcel.packed.body, headers)
         try:
@@ -174,6 +179,8 @@ def _meaning(status: int, headers: Mapping[str, str], text: bytes, url: str) -> 
         )
     if status == 409 and answer.get("code") == "signal_table_unknown":
         raise TableUnknown(why)
+    if status == 409 and answer.get("code") == "too_early":
+        raise ParcelEarly(why)
     if status in (429, 503):
         raise SiteBusy(f"{url} is busy: {why}", _seconds(headers.get("Retry-After")))
     if status in (400, 409, 413, 415, 422):

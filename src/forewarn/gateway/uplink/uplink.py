@@ -4,8 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -16,42 +15,43 @@ from forewarn.domain.errors import ConfigurationError, ForewarnError, StorageFai
 from forewarn.domain.gateways import GatewayStatus, SiteState, UplinkStatus
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.uplink.clock_offset import ClockOffset
-from forewarn.gateway.uplink.link import ParcelRefused, SiteAway, SiteBusy, SiteLink, SiteRefuses, TableUnknown
+from forewarn.gateway.uplink.link import (
+    ParcelEarly,
+    ParcelRefused,
+    SiteAway,
+    SiteBusy,
+    SiteLink,
+    SiteRefuses,
+    TableUnknown,
+)
+from forewarn.gateway.uplink.raw_requests import RawRequest, requests_in
 from forewarn.kit.clock import now_us
 from forewarn.kit.retry import Backoff
 from forewarn.policies.gateway_settings import UplinkSettings
 
 _log = structlog.get_logger(__name__)
+EVERYTHING: Final = 2**63 - 1
 _LOOK_S: Final = 0.1
 _BACKLOG_AT_ONCE: Final = 4
 _BACKLOG_BYTES: Final = 4 << 20
 _LIVE_BYTES: Final = 1 << 20
 _REFUSED_AGAIN_S: Final = 3_600.0
+# What a file beside ours may mend.
+_BY_FILES: Final = (ConditionCode.CERTIFICATE_EXPIRED, ConditionCode.CERTIFICATE_UNTRUSTED)
+_EARLY_AGAIN_S: Final = 10.0
 _REOPEN_S: Final = 30.0
 _ASKED_AGAIN_S: Final = 5.0
 _CLOCK_WRONG_S: Final = 60.0
 _TABLE_AGAIN_S: Final = 1.0
-# Far enough from the ends of an int64 that hours may be added to it.
-_Time = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
-
-
-@dataclass(frozen=True, slots=True)
-class RawRequest:
-    """A span of raw readings that somebody at the site asks for; microseconds UTC, end exclusive."""
-
-    id: str
-    signals: tuple[str, ...]
-    start: _Time
-    end: _Time
 
 
 class Uplink:
     """Runs in one event loop. signals: every key ever given with its id, the same object until one is added. status:
     what a heartbeat tells.
 
-    answer_request: puts what the raw ring holds into the outbox; called in a thread. may_send: False while a standby
-    partner is the one that sends. judge_clock: told the site's clock less ours, microseconds; True when it set ours.
-    told: given each status that the site has taken."""
+    answer_request: puts what the raw ring holds into the outbox; called in a thread. send_up_to: number of the last
+    parcel that may be sent now; less than EVERYTHING while a standby partner is the one that sends. judge_clock: told
+    the site's clock less ours, microseconds; True when it set ours. told: given each status that the site has taken."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Uplink:
         answer_request: Callable[[RawRequest], None],
         conditions: Conditions,
         *,
-        may_send: Callable[[], bool] = lambda: True,
+        send_up_to: Callable[[], int] = lambda: EVERYTHING,
         judge_clock: Callable[[int], bool] = lambda _offset_us: False,
         told: Callable[[GatewayStatus], None] = lambda _status: None,
         backoff: Backoff | None = None,
@@ -75,7 +75,7 @@ class Uplink:
         self._status = status
         self._answer_request = answer_request
         self._conditions = conditions
-        self._may_send = may_send
+        self._send_up_to = send_up_to
         self._judge_clock = judge_clock
         self._told = told
         self._backoff = backoff or Backoff(first_s=0.25, cap_s=15.0)
@@ -89,6 +89,7 @@ class Uplink:
         self._live_from = outbox.last_number
         self._waiting_since: tuple[int, float] | None = None
         self._set_aside: dict[int, float] = {}
+        self._early = (EVERYTHING, 0.0)  # what is as new as this comes too early for the site, until then
         self._asked: dict[str, RawRequest] = {}
         self._passed: dict[str, tuple[int, float]] = {}  # lane -> all up to this number are set aside until then
         self._done: list[str] = []
@@ -115,7 +116,8 @@ class Uplink:
     def status(self) -> UplinkStatus:
         """Thread-safe; no I/O."""
         state = self._state
-        backlog = self._outbox.waiting(self._live_from if state is SiteState.CONNECTED else None)
+        old = min(self._live_from, self._send_up_to())
+        backlog = self._outbox.waiting(old if state is SiteState.CONNECTED else None)
         if state is SiteState.CONNECTED and backlog.parcels:
             state = SiteState.CATCHING_UP
         return UplinkStatus(
@@ -151,7 +153,7 @@ class Uplink:
         failures = 0
         while True:
             try:
-                found = await lane() if self._may_send() else False
+                found = await lane()
             except SiteBusy as error:
                 self._error = str(error)
                 await asyncio.sleep(error.retry_after_s)
@@ -167,8 +169,8 @@ class Uplink:
     async def _live(self) -> bool:
         """In order, one at a time: the site judges them as they come."""
         last = self._outbox.last_number
-        if self._state is not SiteState.CONNECTED:
-            # What waited while the site was away is backlog; the heartbeat says when it is back.
+        if self._state is not SiteState.CONNECTED or self._send_up_to() != EVERYTHING:
+            # What waited meanwhile is backlog; the heartbeat says when the site is back.
             self._live_from = last
             self._waiting_since = None
             return False
@@ -185,7 +187,7 @@ class Uplink:
     async def _backlog(self) -> bool:
         if self._state is not SiteState.CONNECTED:
             return False
-        parcels = await self._next("backlog", 0, self._live_from, _BACKLOG_BYTES)
+        parcels = await self._next("backlog", 0, min(self._live_from, self._send_up_to()), _BACKLOG_BYTES)
         if not parcels:
             return False
         turn = asyncio.Semaphore(_BACKLOG_AT_ONCE)
@@ -218,13 +220,25 @@ class Uplink:
         return ()
 
     async def _deliver(self, parcel: Parcel) -> None:
+        if parcel.number > self._send_up_to():
+            return  # it may no longer
         sent_at = now_us()
+        from_, until = self._early
+        if parcel.packed.last_time >= from_ and until > time.monotonic():
+            self._set_aside[parcel.number] = until
+            return
         try:
             delivery = await self._with_table(parcel)
         except ParcelRefused as error:
             self._set_aside[parcel.number] = time.monotonic() + _REFUSED_AGAIN_S
             self._conditions.enter(ConditionCode.SITE_REFUSES, f"parcel {parcel.number}: {error}")
             _log.error("parcel_refused", number=parcel.number, error=str(error))
+            return
+        except ParcelEarly as error:
+            self._early = parcel.packed.last_time, time.monotonic() + _EARLY_AGAIN_S
+            self._set_aside[parcel.number] = self._early[1]
+            text = f"readings wait until the site's clock has come to their time: {error}. Set its clock or ours (NTP)"
+            self._conditions.enter(ConditionCode.CLOCK_WRONG, text)
             return
         await asyncio.to_thread(self._outbox.acknowledge, parcel.number, delivery)
         self._set_aside.pop(parcel.number, None)
@@ -275,7 +289,7 @@ class Uplink:
                 self._failed(error)
                 wait_s = self._backoff.delay_s(failures, random.random())  # noqa: S311
                 failures += 1
-                if failures % 8 == 0:
+                if failures % 8 == 0 or getattr(error, "condition", None) in _BY_FILES:
                     await self._open_again()
             except (StorageFailed, OSError) as error:  # our own status: the lanes go on
                 self._conditions.enter(getattr(error, "condition", ConditionCode.FAILED), f"no heartbeat: {error}")
@@ -317,7 +331,7 @@ class Uplink:
             await self._send_table()
             self._connected()
         self._mind_clock()
-        for request in _requests(answer):
+        for request in requests_in(answer):
             if request.id not in self._done:
                 self._asked.setdefault(request.id, request)
 
@@ -379,14 +393,3 @@ class Uplink:
     def _enter(self, state: SiteState) -> None:
         if state is not self._state:
             self._state, self._since = state, now_us()
-
-
-def _requests(answer: Mapping[str, Any]) -> list[RawRequest]:
-    found = []
-    told = answer.get("requests")
-    for each in told if isinstance(told, list) else ():
-        try:
-            found.append(msgspec.convert(each, RawRequest))
-        except msgspec.ValidationError:
-            _log.warning("request_not_understood", request=str(each)[:200])
-    return found

@@ -43,8 +43,9 @@ def without_holes(stored: Stored, key: int, *, once: bool = True) -> bool:
     return bool(values) and values == list(np.arange(values[0], values[-1] + 1))
 
 
-async def closed(stored, key: int) -> None:
-    await eventually(lambda: without_holes(stored(), key), "the hole is filled")
+async def closed(stored, key: int, outage_s: float) -> None:
+    limit_s = 30.0 + outage_s / 4  # fifty values were missed each second, in pages of fifty
+    await eventually(lambda: without_holes(stored(), key), "the hole is filled", limit_s=limit_s)
     times = stored().times(key)
     assert len(times) == len(set(times)), "a reading is there twice"
 
@@ -64,7 +65,7 @@ async def test_kill_9_of_the_gateway(tmp_path, outage_s):
         await asyncio.sleep(outage_s)
         async with collecting(tmp_path / "log", settings, [RECORDED, SPEED]) as gateway:
             await eventually(lambda: gateway.stored.values(1)[-1] > before[-1] + 20 * outage_s, "live values again")
-            await closed(lambda: gateway.stored, 1)
+            await closed(lambda: gateway.stored, 1, outage_s)
             assert len(gateway.stored.values(1)) > len(before) + 20 * outage_s
 
 
@@ -111,7 +112,7 @@ async def test_a_cut_cable(tmp_path, outage_s):
                 last = gateway.stored.values(1)[-1]
                 cable.mend()
                 await eventually(lambda: gateway.stored.values(1)[-1] > last + 20 * outage_s, "values again")
-                await closed(lambda: gateway.stored, 1)
+                await closed(lambda: gateway.stored, 1, outage_s)
 
 
 async def test_a_server_without_history_is_only_asked_for_live_values(tmp_path):

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMay } from "@/api/use-session";
 import { gatewayQuery, gatewaysQuery, rawRequestsQuery } from "@/features/gateways/api/gateways";
 import { ConditionsPanel } from "@/features/gateways/components/ConditionsPanel";
@@ -8,6 +8,7 @@ import { GatewayFigures } from "@/features/gateways/components/GatewayFigures";
 import { GatewaysTable } from "@/features/gateways/components/GatewaysTable";
 import { LedgerPanel } from "@/features/gateways/components/LedgerPanel";
 import { RawRequestsPanel } from "@/features/gateways/components/RawRequestsPanel";
+import { RetirePanel } from "@/features/gateways/components/RetirePanel";
 import { ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
 import classes from "./AssetPage.module.css";
 
@@ -29,6 +30,8 @@ export function GatewayPage() {
   const gateway = useQuery(gatewayQuery(name));
   const requests = useQuery(rawRequestsQuery(name));
   const mayAsk = useMay("gateways.ask");
+  const navigate = useNavigate();
+  const silent = gateway.data?.state === "away" || gateway.data?.state === "waiting";
   return (
     <div className={classes.page}>
       <Link to="/admin/gateways">All gateways</Link>
@@ -39,6 +42,7 @@ export function GatewayPage() {
           <ConnectorsTable connectors={gateway.data.connectors} />
           {gateway.data.ledger ? <LedgerPanel ledger={gateway.data.ledger} /> : null}
           <RawRequestsPanel gateway={name} signals={gateway.data.signal_ids} requests={requests.data ?? []} mayAsk={mayAsk} />
+          {silent && mayAsk ? <RetirePanel gateway={name} onRetired={() => void navigate({ to: "/admin/gateways" })} /> : null}
         </>
       ) : (
         <Waiting query={gateway} />

@@ -9,7 +9,7 @@ const ACTIONS: Record<Action, string> = {
   "alarms.act": "Acknowledge and shelve alarms",
   "anomalies.judge": "Judge anomalies",
   "site.read": "See sources and the platform",
-  "gateways.ask": "Ask gateways for raw readings",
+  "gateways.ask": "Ask gateways for raw readings, retire gateways",
   "simulation.run": "Run the simulated plant",
   "access.read": "See people, machines and sessions",
   "access.manage": "Change people and machines",

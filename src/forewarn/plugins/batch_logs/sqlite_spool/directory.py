@@ -12,7 +12,9 @@ from forewarn.plugins.batch_logs.sqlite_spool.refusals import condition_of
 DATABASE: Final = "spool.db"
 LOCK: Final = "spool.lock"
 VERSION: Final = 2
-_PAGE_BYTES: Final = 16_384
+PAGE_BYTES: Final = 16_384
+_MIB: Final = 1 << 20
+_CACHE_KIB: Final = 4_096
 _TABLES: Final = """
 CREATE TABLE gateway (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_sequence INTEGER NOT NULL);
 CREATE TABLE ledger (offset INTEGER PRIMARY KEY, gateway INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -52,10 +54,11 @@ class WriterLock:
         os.close(self._file)
 
 
-def connect(directory: Path, *, writer: bool, shrink: bool = False) -> sqlite3.Connection:
+def connect(directory: Path, *, writer: bool, shrink: bool = False, wal_bytes: int = 64 * _MIB) -> sqlite3.Connection:
     """A connection in autocommit, made for one thread at a time; the writer's creates the tables if need be.
 
-    shrink: whether a new file can give free pages back.
+    shrink: whether a new file can give free pages back. wal_bytes: what stays of the write-ahead log when it begins
+    anew.
 
     Raises StorageFailed when the file cannot be opened or is no database, ConfigurationError when it was
     written by another version."""
@@ -63,7 +66,7 @@ def connect(directory: Path, *, writer: bool, shrink: bool = False) -> sqlite3.C
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         try:
-            _prepare(connection, path, writer, shrink)
+            _prepare(connection, path, writer, shrink, wal_bytes)
         except BaseException:
             connection.close()
             raise
@@ -76,28 +79,30 @@ def cannot_open(directory: Path, error: sqlite3.Error) -> StorageFailed:
     return StorageFailed(
         f"{directory / DATABASE} cannot be opened: {error}. If it is damaged, restore the directory from a backup or "
         "move it away; what was not yet in the historian is then lost",
-        condition=condition_of(error),
+        condition=condition_of(error, directory),
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, writer: bool, shrink: bool) -> None:
-    for pragma in ("busy_timeout=5000", "cache_size=-16384", "temp_store=MEMORY"):
+def _prepare(connection: sqlite3.Connection, path: Path, writer: bool, shrink: bool, wal_bytes: int) -> None:
+    for pragma in ("busy_timeout=5000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     if not writer:
         connection.execute("PRAGMA query_only=ON")
+        _keep_cache(connection)
         return
     # Debian builds SQLite with secure_delete: zeroing what is trimmed would double the log's writes.
     # Checkpoints are the writer thread's own, after it has answered.
     for pragma in (
-        f"page_size={_PAGE_BYTES}",
+        f"page_size={PAGE_BYTES}",
         f"auto_vacuum={'INCREMENTAL' if shrink else 'NONE'}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "secure_delete=OFF",
         "wal_autocheckpoint=0",
-        "journal_size_limit=67108864",
+        f"journal_size_limit={wal_bytes}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    _keep_cache(connection)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
@@ -107,6 +112,13 @@ def _prepare(connection: sqlite3.Connection, path: Path, writer: bool, shrink: b
             f"{path} has format {version}, this Forewarn reads {VERSION}. Let the version that wrote it drain it "
             "first, or choose another directory"
         )
+
+
+def _keep_cache(connection: sqlite3.Connection) -> None:
+    """A log is read once, so a few MiB do. Not before the size of the file's pages is known: SQLite counts the cache in
+    pages of the size it takes them to have, and keeps four times as much where they turn out four times as large."""
+    connection.execute("PRAGMA schema_version").fetchone()
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
 
 def _sync_directory(directory: Path) -> None:

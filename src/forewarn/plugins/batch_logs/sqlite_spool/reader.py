@@ -93,6 +93,16 @@ class Reader:
             row = row or self._one("SELECT coalesce(max(offset), 0) FROM frame WHERE offset > ?", -1)
             return int(row[0]) if row is not None else 0
 
+    def used_bytes(self) -> int:
+        """Of the database, without its free pages and its write-ahead log. Raises StorageFailed."""
+        with self._lock:
+            row = self._one(
+                "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, "
+                "pragma_page_size WHERE ? = 0",
+                0,
+            )
+            return 0 if row is None else int(row[0])
+
     def _one(self, sql: str, value: int) -> tuple[Any, ...] | None:
         try:
             if self._connection is None:

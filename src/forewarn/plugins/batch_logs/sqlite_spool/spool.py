@@ -30,7 +30,8 @@ class SqliteSpool:
     ring_bytes: newest columns kept in memory for `read`.
     ledger_rows, ledger_age_s: how long a (gateway, sequence) is remembered after its frame was trimmed:
     until either is exceeded.
-    shrink: give the pages of trimmed frames back to the disk (counts when the log is made).
+    shrink: give the pages of trimmed frames back to the disk (counts when the log is made). slack_bytes: about what the
+    write-ahead log, and the free pages of one that shrinks, may take beside the frames.
     A consumer's place is durable with the next commit, at the latest a quarter of a second later: after a
     crash it may be told again what it had committed last. A consumer's first commit is durable on return.
 
@@ -51,11 +52,12 @@ class SqliteSpool:
         ledger_rows: int = 10_000_000,
         ledger_age_s: float = 30 * 86_400.0,
         shrink: bool = False,
+        slack_bytes: int = 16 * MIB,
     ) -> None:
         self._capacity_bytes = capacity_bytes
         self._lock = WriterLock(directory)
         try:
-            self._store = Store(directory, ledger_rows, ledger_age_s, shrink=shrink)
+            self._store = Store(directory, ledger_rows, ledger_age_s, shrink=shrink, slack_bytes=slack_bytes)
         except BaseException:
             self._lock.release()
             raise
@@ -128,6 +130,10 @@ class SqliteSpool:
         """The first offset up to which trimming frees `size` bytes; the last one where all is not so much. Raises
         StorageFailed."""
         return self._reader.offset_freeing(size)
+
+    def used_bytes(self) -> int:
+        """What frames and ledger take in the database, with SQLite's own. Raises StorageFailed."""
+        return self._reader.used_bytes()
 
     def resize(self, capacity_bytes: int) -> None:
         """As the constructor's capacity_bytes, from now on. What is stored stays."""

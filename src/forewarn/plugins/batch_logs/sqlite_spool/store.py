@@ -9,7 +9,7 @@ from typing import Any, Final
 from forewarn.contracts.batch_log import Appended
 from forewarn.domain.readings import ReadingBatch
 from forewarn.kit.clock import now_us
-from forewarn.plugins.batch_logs.sqlite_spool.directory import cannot_open, connect
+from forewarn.plugins.batch_logs.sqlite_spool.directory import PAGE_BYTES, cannot_open, connect
 from forewarn.plugins.batch_logs.sqlite_spool.frame import Encoded, encode, without_readings
 
 # Many rows a statement: each step gives the GIL away, and a busy neighbour may keep it 5 ms.
@@ -17,11 +17,9 @@ _ROWS_PER_STATEMENT: Final = 64
 _MAX_SEQUENCE: Final = 2**63 - 1
 _TRIM_FRAMES: Final = 256
 _TRIM_LEDGER: Final = 4_096
-_CHECKPOINT_BYTES: Final = 16 * 2**20
 # What a transaction adds to the write-ahead log beside its frames: whole pages, six of 16 KiB (measured: 103 kB for a
 # frame of one reading). Many small frames would make it grow by gigabytes if frames alone counted.
 _TRANSACTION_BYTES: Final = 100_000
-_SPARE_PAGES: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +45,29 @@ class Store:
     last_offset: of the last batch ever appended. first_frame: oldest offset still there (last_offset + 1 if
     none). frame_bytes: sum of the frames' bodies. gateways: name -> (id, highest sequence)."""
 
-    def __init__(self, directory: Path, ledger_rows: int, ledger_age_s: float, *, shrink: bool = False) -> None:
-        self._directory = directory
+    def __init__(
+        self, directory: Path, ledger_rows: int, ledger_age_s: float, *, shrink: bool = False, slack_bytes: int
+    ) -> None:
+        """slack_bytes: the write-ahead log goes into the database when it has grown by so much; where it shrinks, the
+        database keeps so many of its free pages."""
+        self._slack_bytes = slack_bytes
+        self.directory = directory
         self._shrink = shrink
         self._ledger_rows = ledger_rows
         self._ledger_age_us = int(ledger_age_s * 1_000_000)
         self._open()
 
     def _open(self) -> None:
-        self._connection = connect(self._directory, writer=True, shrink=self._shrink)
+        wal_bytes = {"wal_bytes": self._slack_bytes} if self._shrink else {}
+        self._connection = connect(self.directory, writer=True, shrink=self._shrink, **wal_bytes)
         try:
             self._load()
         except sqlite3.Error as error:
             self._connection.close()
-            raise cannot_open(self._directory, error) from error
+            raise cannot_open(self.directory, error) from error
 
     def _load(self) -> None:
-        self._since_checkpoint = _CHECKPOINT_BYTES
+        self._since_checkpoint = self._slack_bytes
         one = self._one
         self.last_offset = int(one("SELECT coalesce(max(offset), 0) FROM ledger")[0])
         first, frame_bytes = one("SELECT min(offset), coalesce(sum(length(body)), 0) FROM frame")
@@ -175,9 +179,10 @@ class Store:
         self._connection.execute("DELETE FROM frame WHERE offset BETWEEN ? AND ?", span)
         self.first_frame = last + 1
         self.frame_bytes -= int(size)
-        if self._shrink and self._one("PRAGMA freelist_count")[0] > _SPARE_PAGES:
+        spare = self._slack_bytes // PAGE_BYTES
+        if self._shrink and (free := int(self._one("PRAGMA freelist_count")[0])) > spare:
             # Not execute: it steps once, which frees one page.
-            self._connection.executescript(f"PRAGMA incremental_vacuum({_SPARE_PAGES // 2})")
+            self._connection.executescript(f"PRAGMA incremental_vacuum({free - spare // 2})")
         return int(size)
 
     def forget(self) -> int:
@@ -206,7 +211,7 @@ class Store:
         """Move the write-ahead log into the database when it has grown enough. Raises sqlite3.Error."""
         if all_of_it:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        elif self._since_checkpoint >= _CHECKPOINT_BYTES:
+        elif self._since_checkpoint >= self._slack_bytes:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self._since_checkpoint = 0
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -93,7 +94,7 @@ class Writer(threading.Thread):
             self._intake.done(group, self._store.frame_bytes, time.perf_counter() - start)
             _log.error("batch_log_write_failed", batches=len(group), error=str(error))
             for waiting in group:
-                waiting.appended.set_exception(_refused(error))
+                waiting.appended.set_exception(_refused(error, self._store.directory))
             return
         self._ring.put(written.batches)
         self._tell()
@@ -145,7 +146,7 @@ class Writer(threading.Thread):
                 work(self._store)
             except (sqlite3.Error, StorageFailed, OSError) as error:
                 self._broken = True
-                done.set_exception(_refused(error))
+                done.set_exception(_refused(error, self._store.directory))
             else:
                 done.set_result(None)
 
@@ -179,9 +180,9 @@ def _answer(group: list[Waiting], answers: list[Appended]) -> None:
         waiting.appended.set_result(appended)
 
 
-def _refused(error: Exception) -> StorageFailed:
+def _refused(error: Exception, directory: Path) -> StorageFailed:
     return StorageFailed(
         f"the batch log could not be written: {error}. Nothing of the batch was taken. Check free space and the "
         "state of the disk; the log goes on by itself once it can be written",
-        condition=condition_of(error),
+        condition=condition_of(error, directory),
     )

@@ -196,6 +196,8 @@ class Feed:
             del self._told[ConditionCode.WRONG_TYPE, each]
         if kept is not None:
             row, time, value, status = row[kept], time[kept], value[kept], status[kept]
+            if (status == NOT_A_NUMBER).any():
+                self._tell_not_numbers(row[status == NOT_A_NUMBER])
         if len(row):
             await self._sink.put(self.keys[row], time, value, status)
         else:
@@ -211,11 +213,17 @@ class Feed:
         texts: dict[ConditionCode, list[str]] = {}
         for (condition, _), text in self._told.items():
             texts.setdefault(condition, []).append(text)
-        for row in self._reported.not_numbers().tolist():
-            text = f"signal {self.signals[row].id!r}: the server's value is not a number (NaN)"
-            texts.setdefault(ConditionCode.NOT_A_NUMBER, []).append(text)
         for condition, some in texts.items():
             self._sink.note(condition, _joined(some))
+        self._tell_not_numbers(self._reported.not_numbers())
+
+    def _tell_not_numbers(self, rows: NDArray[np.intp]) -> None:
+        names = [f"signal {self.signals[row].id!r}" for row in rows[:_EXAMPLES]]
+        if names:
+            more = f", and {len(rows) - _EXAMPLES:,} more" if len(rows) > _EXAMPLES else ""
+            self._sink.note(
+                ConditionCode.NOT_A_NUMBER, f"{', '.join(names)}{more}: the server's value is not a number (NaN)"
+            )
 
 
 def marked(items: Items) -> NDArray[np.uint32]:

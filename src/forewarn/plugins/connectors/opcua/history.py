@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.connector import ReadingSink
 from forewarn.domain.errors import SourceUnreachable
-from forewarn.kit.clock import HOUR, now_us
+from forewarn.kit.clock import DAY, HOUR, now_us
 from forewarn.plugins.connectors.opcua.columns import Items, decode_values
 from forewarn.plugins.connectors.opcua.deadband import Reported
 from forewarn.plugins.connectors.opcua.facts import Limits, keep_history
@@ -123,7 +123,9 @@ class HistoryReader:
         first = max(min(since for since, _ in holes.values()) + 1, earliest)
         details = ua.ReadRawModifiedDetails()
         details.IsReadModified = False
-        details.StartTime, details.EndTime = _moment(first), _moment(max(now, first + 1))
+        # Not to our own clock alone: it may be behind the server's, and the hole would count as filled with nothing.
+        last = max(now + DAY if until == FAR else until for _, until in holes.values())
+        details.StartTime, details.EndTime = _moment(first), _moment(max(now, last, first + 1))
         details.NumValuesPerNode = self._settings.history.page
         details.ReturnBounds = False
         refused: dict[int, int] = {}

@@ -25,6 +25,7 @@ from forewarn.plugins.connectors.opcua.certificates import (
     own_identity,
     thumbprint,
 )
+from forewarn.plugins.connectors.opcua.hello import strange_answer
 from forewarn.plugins.connectors.opcua.settings import OpcUaSettings
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ _SESSION_TIMEOUT_MS: Final = 60_000
 # The library's own check of the connection; ours is the keepalive watchdog.
 _LIBRARY_WATCHDOG_S: Final = 3600.0
 _GOODBYE_S: Final = 1.0
+_LOOK_S: Final = 1.0
 _WRONG_CREDENTIALS: Final = (
     StatusCodes.BadIdentityTokenInvalid,
     StatusCodes.BadIdentityTokenRejected,
@@ -97,7 +99,7 @@ class Entrance:
         try:
             endpoints = await client.connect_and_get_server_endpoints()
         except (OSError, TimeoutError, UaError) as error:
-            raise SourceUnreachable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
+            raise await self._unanswered(error) from error
         finally:
             await close_session(client, polite=False)
         for endpoint in endpoints:
@@ -108,6 +110,12 @@ class Entrance:
             f"{self.url} has no endpoint with {self._settings.security}, SignAndEncrypt",
             condition=ConditionCode.CERTIFICATE_UNTRUSTED,
         )
+
+    async def _unanswered(self, error: Exception) -> SourceUnreachable:
+        if (said := await strange_answer(self.url, min(_LOOK_S, self._settings.timeout_s))) is not None:
+            text = f"what answers at {self.url} is no OPC UA server, it says {said}: check host and port"
+            return SourceUnreachable(text, condition=ConditionCode.NONSENSE)
+        return SourceUnreachable(f"{self.url} does not answer: {str(error) or type(error).__name__}")
 
     async def open(self) -> Client:
         """Raises SourceUnreachable, ConfigurationError. The caller closes it with `close_session`."""
@@ -128,7 +136,7 @@ class Entrance:
             # The library drops the code of a refused secure channel, and finds itself without an answer.
             raise self._named(StatusCodes.BadSecurityChecksFailed) from error
         except (OSError, TimeoutError, UaError) as error:
-            raise SourceUnreachable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
+            raise await self._unanswered(error) from error
         finally:
             if not opened:
                 await close_session(client, polite=False)

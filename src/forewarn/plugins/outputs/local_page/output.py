@@ -17,6 +17,7 @@ class LocalPage:
 
     name: ClassVar[str] = "local_page"
     settings: ClassVar[type[BaseModel]] = LocalPageSettings
+    needs_no_disk: ClassVar[bool] = True
 
     async def run(self, request: OutputRequest, board: StatusBoard) -> None:
         # Late: a gateway without a page does not pay for the HTTP server.

@@ -38,6 +38,8 @@ def sections(board: StatusBoard, rates: Rates) -> dict[str, str]:
     names = {asset.id: asset.name for asset in board.assets()}
     units = {signal.id: signal.unit for signal in board.signals()}
     alarms = board.alarms()
+    if status.waits_for_disk:
+        return _waiting(status)
     return {
         "head": _head(status, alarms),
         "alarms": _alarms(alarms, names, units, status.at),
@@ -50,10 +52,27 @@ def sections(board: StatusBoard, rates: Rates) -> dict[str, str]:
     }
 
 
+def _waiting(status: GatewayStatus) -> dict[str, str]:
+    """Nothing that would have to be read from a disk that cannot be."""
+    nothing = "Nothing is collected and no alarm is judged before the gateway's files can be opened."
+    return {
+        "head": _head(status, ()),
+        "alarms": f'<h2>Alarms</h2><p class="none">{nothing}</p>',
+        "conditions": _conditions(status),
+        "sources": "",
+        "site": _site(status, short=True),
+        "buffer": f"<h2>Buffer</h2>{_facts([('Free on disk', words.octets(status.buffer.free_disk_bytes))])}",
+        "ledger": "",
+        "about": _about(status),
+    }
+
+
 def _head(status: GatewayStatus, alarms: Sequence[Alarm]) -> str:
     active = [alarm for alarm in alarms if alarm.status.state in _SHOWN]
     severe = any(alarm.rule.priority in (Priority.CRITICAL, Priority.HIGH) for alarm in active)
-    if active:
+    if status.waits_for_disk:
+        mood, text = _WRONG, "Waits for its disk"
+    elif active:
         mood, text = (_WRONG if severe else _WATCH), f"{len(active)} alarm{'s' * (len(active) > 1)}"
     elif status.conditions:
         mood, text = _WATCH, "Needs attention"
@@ -132,10 +151,14 @@ def _held(conditions: Sequence[GatewayCondition], now: int, *, named: bool) -> s
         f"<li>{f'<strong>{escape(held.subject)}</strong> ' if named and held.subject else ''}"
         f'<span class="code">{escape(_title(held.code))}</span> {escape(held.text)}'
         f'<small class="quiet"> for {words.span(max(now - held.since, 0) / 1e6)}'
-        f"{f', {words.count_of(held.count)} times' if held.count > 1 else ''}</small></li>"
+        f"{f', {words.count_of(held.count)} times' if held.count > 1 else ''}</small>{_remedy(held)}</li>"
         for held in conditions
     )
     return f'<ul class="held">{rows}</ul>' if rows else ""
+
+
+def _remedy(held: GatewayCondition) -> str:
+    return f'<span class="remedy">{escape(held.remedy)}</span>' if held.remedy else ""
 
 
 def _title(code: ConditionCode) -> str:
@@ -185,7 +208,7 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def _site(status: GatewayStatus) -> str:
+def _site(status: GatewayStatus, *, short: bool = False) -> str:
     uplink = status.uplink
     offset = "not measured"
     if uplink.clock_offset_s is not None:
@@ -202,7 +225,8 @@ def _site(status: GatewayStatus) -> str:
     error = f'<p class="quiet">{escape(uplink.last_error)}</p>' if uplink.last_error else ""
     url = "" if uplink.url in uplink.last_error else f'<p class="quiet">{escape(uplink.url)}</p>'
     since = words.span(max(status.at - uplink.state_since, 0) / 1e6)
-    return f'<h2>Site</h2>{_site_badge(status)} <small class="quiet">for {since}</small>{_facts(facts)}{error}{url}'
+    told = "" if short else _facts(facts)
+    return f'<h2>Site</h2>{_site_badge(status)} <small class="quiet">for {since}</small>{told}{error}{url}'
 
 
 def _buffer(status: GatewayStatus) -> str:

@@ -81,7 +81,10 @@ def state_text(status: GatewayStatus, standing: Sequence[Alarm], missed: int) ->
             "site": status.uplink.state.value,
             "since": to_rfc3339(status.uplink.state_since),
             "sources": {source.name: source.state.value for source in status.sources},
-            "conditions": [{"code": each.code.value, "subject": each.subject} for each in status.conditions],
+            "conditions": [
+                {"code": each.code.value, "subject": each.subject, "remedy": each.code.remedy}
+                for each in status.conditions
+            ],
             "alarms": len(standing),
             "standing": [
                 {

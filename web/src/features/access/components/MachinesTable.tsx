@@ -3,6 +3,7 @@ import { useState } from "react";
 import type { Machine, MachineEnrolment, Roles } from "@/api/types";
 import { useMay } from "@/api/use-session";
 import { useNow } from "@/ui/clock";
+import { Confirm } from "@/ui/components/Confirm";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatDuration, formatTime, secondsSince } from "@/ui/format";
@@ -11,7 +12,6 @@ import { useEnrolAgain, useRevokeMachine } from "../api/access";
 import { failed } from "../report";
 import { enrolCommand, placeWords } from "../words";
 import classes from "./Access.module.css";
-import { Confirm } from "./Confirm";
 import { MachineDialog } from "./MachineDialog";
 import { OneTimeSecret } from "./OneTimeSecret";
 

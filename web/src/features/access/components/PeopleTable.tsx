@@ -3,6 +3,7 @@ import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 import type { Person, Roles } from "@/api/types";
 import { useSession } from "@/api/use-session";
+import { Confirm } from "@/ui/components/Confirm";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatTime } from "@/ui/format";
@@ -11,7 +12,6 @@ import { useChangePerson, useResetPassword } from "../api/access";
 import { failed, told } from "../report";
 import { grantWords } from "../words";
 import classes from "./Access.module.css";
-import { Confirm } from "./Confirm";
 import { OneTimeSecret } from "./OneTimeSecret";
 import { PersonDialog } from "./PersonDialog";
 

@@ -5,8 +5,9 @@ import { useMay } from "@/api/use-session";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { IconDown } from "@/ui/icons";
-import { formatCount, formatDuration, formatTime, prose, sentence, signalName } from "@/ui/format";
+import { formatDuration, formatTime, prose, sentence } from "@/ui/format";
 import { useMarkAnomaly } from "../api/anomalies";
+import { howItWasFound, subjectOf } from "../words";
 import classes from "./AnomalyList.module.css";
 
 const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
@@ -15,15 +16,6 @@ const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
   { status: "false_positive", label: "False alarm" },
   { status: "open", label: "Open again" },
 ];
-/** How each built-in detector found it; others go by their own name. */
-const METHODS: Record<string, string> = {
-  limits: "Limit check",
-  rate_of_change: "Rate of change",
-  flatline: "Flatline check",
-  robust_z: "Compared with its own past (robust z)",
-  edge: "Found at the edge",
-};
-const methodOf = (detector: string): string => METHODS[detector] ?? sentence(detector);
 const AROUND_MS = 5 * 60_000;
 
 /** What the detectors found on one machine, newest first, each one click from its place on the chart. */
@@ -41,11 +33,10 @@ export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomal
               <StateMark name={a.severity} />
               <div className={classes.what}>
                 <div>
-                  <strong>{signalName(a.sensor_id.slice(a.sensor_id.lastIndexOf(".") + 1))}</strong> {prose(a.reason)}
+                  <strong>{subjectOf(a)}</strong> {prose(a.reason)}
                 </div>
                 <div className="muted">
-                  {methodOf(a.detector)}, score {a.anomaly_score.toFixed(2)} of 1
-                  {a.count > 1 ? `, ${formatCount(a.count)} readings` : ""}
+                  {howItWasFound(a)}
                   {a.note ? `; note: ${a.note}` : ""}
                 </div>
               </div>

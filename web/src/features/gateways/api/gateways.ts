@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { answerOf, client } from "@/api/client";
+import { answerOf, client, doneOf } from "@/api/client";
 import type { NewRawRequest } from "@/api/types";
 
 export const gatewaysQuery = queryOptions({
@@ -30,5 +30,28 @@ export function useAskForRaw(gateway: string) {
     mutationFn: (body: NewRawRequest) =>
       answerOf(client.POST("/api/v1/gateways/{gateway}/requests", { params: { path: { gateway } }, body })),
     onSuccess: () => queries.invalidateQueries({ queryKey: rawRequestsQuery(gateway).queryKey }),
+  });
+}
+
+/** Ask no more for raw readings that have not come. */
+export function useCancelRequest(gateway: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (id: string) =>
+      doneOf(
+        client.DELETE("/api/v1/gateways/{gateway}/requests/{request_id}", {
+          params: { path: { gateway, request_id: id } },
+        }),
+      ),
+    onSettled: () => queries.invalidateQueries({ queryKey: rawRequestsQuery(gateway).queryKey }),
+  });
+}
+
+/** Forget a gateway that is no more. */
+export function useRetireGateway(gateway: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: () => doneOf(client.DELETE("/api/v1/gateways/{gateway}", { params: { path: { gateway } } })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: gatewaysQuery.queryKey, exact: true }),
   });
 }

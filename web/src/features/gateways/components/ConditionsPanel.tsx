@@ -45,7 +45,10 @@ function Conditions({ conditions }: { conditions: readonly GatewayCondition[] })
               {one.count > 1 ? `, ${formatCount(one.count)} times` : ""}
             </span>
           </span>
-          <span className={classes.text}>{prose(one.text)}</span>
+          <span className={classes.text}>
+            {prose(one.text)}
+            {one.remedy && !one.ended_at ? <span className={classes.remedy}>{one.remedy}</span> : null}
+          </span>
         </li>
       ))}
     </ul>

@@ -4,7 +4,7 @@ import type { RawRequest } from "@/api/types";
 import { ErrorPanel, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatTime } from "@/ui/format";
-import { useAskForRaw } from "../api/gateways";
+import { useAskForRaw, useCancelRequest } from "../api/gateways";
 import { requestWord } from "../words";
 import classes from "./Gateways.module.css";
 
@@ -21,9 +21,23 @@ export function RawRequestsPanel({ gateway, signals, requests, mayAsk }: RawRequ
     <Panel title="Raw readings" flush>
       {mayAsk ? <AskForm gateway={gateway} signals={signals} /> : null}
       {requests.length ? (
-        <ul className={classes.requests} aria-label="Asked for">
-          {requests.map((one) => (
-            <li key={one.id}>
+        <Requests gateway={gateway} requests={requests} mayAsk={mayAsk} />
+      ) : (
+        <p className={`${classes.requests} muted`}>Nothing was asked for in the last 90 days.</p>
+      )}
+    </Panel>
+  );
+}
+
+function Requests({ gateway, requests, mayAsk }: Omit<RawRequestsPanelProps, "signals">) {
+  const cancel = useCancelRequest(gateway);
+  return (
+    <>
+      {cancel.error ? <ErrorPanel error={cancel.error} /> : null}
+      <ul className={classes.requests} aria-label="Asked for">
+        {requests.map((one) => (
+          <li key={one.id} className={classes.request}>
+            <span>
               <span className={classes.state}>
                 <StateMark name={one.state === "done" ? "normal" : "baselining"} compact />
                 <strong>{requestWord(one.state)}</strong>
@@ -33,13 +47,22 @@ export function RawRequestsPanel({ gateway, signals, requests, mayAsk }: RawRequ
               </span>{" "}
               {one.signals.length === 1 ? one.signals[0] : `${one.signals.length} signals`}
               <span className="muted">, asked by {one.asked_by}</span>
-            </li>
-          ))}
-        </ul>
-      ) : (
-        <p className={`${classes.requests} muted`}>Nothing was asked for in the last 90 days.</p>
-      )}
-    </Panel>
+            </span>
+            {mayAsk && one.state !== "done" ? (
+              <Button
+                variant="default"
+                size="compact-sm"
+                loading={cancel.isPending && cancel.variables === one.id}
+                onClick={() => cancel.mutate(one.id)}
+                aria-label={`Cancel what was asked for from ${formatTime(one.start)} to ${formatTime(one.end)}`}
+              >
+                Cancel
+              </Button>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 

@@ -1,0 +1,27 @@
+"""What the disk says to somebody who wants to write."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+_BLOCK: Final = bytes(4_096)
+
+
+def write_refusal(directory: Path) -> int | None:
+    """The errno with which the disk refuses a small new file in `directory`; None where it takes one.
+
+    SQLite says "disk I/O error" of whatever a write was refused for, and a file system that has found itself damaged
+    takes no more writes while it is still mounted as writable."""
+    probe = directory / f".write-{os.getpid()}"
+    try:
+        with probe.open("wb") as file:
+            file.write(_BLOCK)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None
