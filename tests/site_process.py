@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,12 +17,7 @@ from forewarn.app.site_catalog import open_site_catalog
 from forewarn.domain.access import Role
 from forewarn.kit.passwords import PasswordHashing
 from tests.credentials import Bearer, Credentials
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 class SiteProcess:
