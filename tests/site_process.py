@@ -52,7 +52,7 @@ class SiteProcess:
         with open_site_catalog(settings) as catalog:
             yield Credentials(catalog, access_parts(settings, catalog, PasswordHashing(), demo=False).signer)
 
-    def start(self, timeout_s: float = 60) -> "SiteProcess":
+    def start(self, timeout_s: float = 120) -> "SiteProcess":
         if self._admin is None:
             with self.credentials() as credentials:
                 self._admin = self.http.auth = credentials.person("tests")
@@ -84,7 +84,7 @@ class SiteProcess:
         if self._process is None:
             return 0
         self._process.terminate()
-        status = self._process.wait(30)
+        status = self._process.wait(60)
         self._process = None
         return status
 

@@ -179,7 +179,7 @@ def serving_access(
             yield AccessSite(f"http://127.0.0.1:{bound.getsockname()[1]}", stores, access, clock, hashing)
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
             bound.close()
 
 

@@ -156,7 +156,7 @@ class Site:
     def settle(self) -> None:
         """Wait until the line has recorded what was acknowledged."""
         last = self.parts.log.depth().last_offset
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             if self.parts.line_health().behind == 0 and self.parts.log.depth().last_offset == last:
                 return
@@ -247,6 +247,6 @@ def serving(opened: Opened) -> Iterator[Site]:
     finally:
         opened.parts.feed.close()
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         bound.close()
         assert not thread.is_alive(), "the server did not shut down"

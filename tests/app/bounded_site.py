@@ -39,10 +39,10 @@ class BoundedSite:
     port: int
     server: uvicorn.Server
 
-    def connect(self, timeout: float = 20) -> socket.socket:
+    def connect(self, timeout: float = 60) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
-    def ask(self, sent: bytes, timeout: float = 20) -> Answer:
+    def ask(self, sent: bytes, timeout: float = 60) -> Answer:
         with self.connect(timeout) as connection:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(sent)
@@ -105,6 +105,6 @@ def bounded_site(directory: Path, limits: ConnectionLimits, door: FrontDoor | No
         finally:
             opened.parts.feed.close()
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
             bound.close()
             assert not thread.is_alive(), "the server did not shut down"

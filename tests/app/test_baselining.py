@@ -30,7 +30,7 @@ def settings(directory: Path) -> Settings:
 
 def settle(site: Site) -> None:
     """Wait until the line has dealt with all that was acknowledged."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while site.line.health().last_offset < site.log.depth().last_offset:
         assert time.monotonic() < until, site.line.health()
         time.sleep(0.01)

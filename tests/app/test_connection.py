@@ -29,7 +29,7 @@ def alive(site: BoundedSite) -> bool:
     return site.ask(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n").status == 200
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = 20) -> bool:
+def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
     until = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > until:
@@ -98,7 +98,7 @@ def test_a_head_that_trickles_is_cut_off(site: BoundedSite, drop: bytes) -> None
 
 def trickle(slow: socket.socket, drop: bytes, pause_s: float = 0.05) -> bool:
     """Sends a drop at a time; True once the server ended it."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
             slow.sendall(drop)

@@ -116,7 +116,7 @@ async def test_a_file_read_again_may_bring_a_connector_that_was_not_there(tmp_pa
 
 
 def _until_thinned(gateway: Gateway, offset: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while gateway.stores.outbox.offset < offset:
         assert time.monotonic() < deadline, "not thinned"
         time.sleep(0.05)

@@ -76,7 +76,7 @@ def served(folder: Path, environment: dict[str, str], until: tuple[str, ...]) ->
                 break
             time.sleep(0.1)
         site.terminate()
-        site.wait(30)
+        site.wait(60)
     return (folder / "log").read_text()
 
 

@@ -61,7 +61,7 @@ class SecureSite(SiteProcess):
             return secured.getpeercert(binary_form=True) or b""
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = 20) -> bool:
+def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
     until = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > until:

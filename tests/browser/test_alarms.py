@@ -25,7 +25,7 @@ def state_of(site: SiteProcess, alarm_id: str) -> str:
 
 
 def wait_for_state(site: SiteProcess, alarm_id: str, wanted: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (state := state_of(site, alarm_id)) != wanted:
         assert time.monotonic() < deadline, f"{alarm_id} is {state}, not {wanted}"
         time.sleep(0.2)

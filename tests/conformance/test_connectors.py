@@ -215,7 +215,7 @@ async def test_nobody_there_is_unreachable_and_leaves_no_socket(name, connector)
     request = request_for(connector, CASES[name].settings(free_port()), signals_at(CASES[name].address))
     sink = RecordingSink()
     with pytest.raises(SourceUnreachable):
-        await asyncio.wait_for(connector.run(request, sink), 20)
+        await asyncio.wait_for(connector.run(request, sink), 60)
     assert (sink.connects, sink.rows) == (0, [])
     assert sockets() <= before
 
@@ -229,7 +229,7 @@ async def test_a_port_that_never_answers_is_unreachable_and_leaves_no_socket(nam
     try:
         request = request_for(connector, CASES[name].settings(port), signals_at(CASES[name].address))
         with pytest.raises(SourceUnreachable):
-            await asyncio.wait_for(connector.run(request, RecordingSink()), 20)
+            await asyncio.wait_for(connector.run(request, RecordingSink()), 60)
         ours = [c for c in psutil.Process().net_connections() if c.raddr and c.raddr.port == port]
         assert ours == []
     finally:
@@ -260,7 +260,7 @@ async def test_cancelling_works_at_any_moment(name, connector, tmp_path) -> None
             task = asyncio.create_task(connector.run(request, RecordingSink()))
             await asyncio.sleep(step * 0.007)
             task.cancel()
-            done, _ = await asyncio.wait([task], timeout=10)
+            done, _ = await asyncio.wait([task], timeout=60)
             assert done, f"still running after it was cancelled at {step * 7} ms"
             assert task.cancelled() or isinstance(task.exception(), SourceUnreachable)
         assert sockets() <= before
@@ -277,7 +277,7 @@ async def test_a_lost_peer_is_unreachable_and_leaves_no_socket(name, connector, 
         await flowing(name, peer.port, sink, task)
         peer.kill()
         with pytest.raises(SourceUnreachable):
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, 60)
         assert sockets() <= before
 
 

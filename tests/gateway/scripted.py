@@ -115,4 +115,4 @@ class Started:
 
     async def __aexit__(self, *_: object) -> None:
         await self.runner.stop()
-        await asyncio.wait_for(self._task, 10)
+        await asyncio.wait_for(self._task, 60)

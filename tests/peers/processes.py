@@ -19,7 +19,7 @@ import pytest
 from tests.ports import free_port
 
 HERE = Path(__file__).parent
-START_S = 60.0
+START_S = 90.0
 
 
 def listens(port: int) -> bool:
@@ -153,7 +153,7 @@ def collector(directory: Path, connector: str, settings: Mapping[str, object], a
     return Peer(command, 0, ready="READY", cwd=root)
 
 
-def wait_until(holds: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:
+def wait_until(holds: Callable[[], bool], what: str, limit_s: float = 90.0) -> None:
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:

@@ -75,7 +75,7 @@ def fill(log: SqliteSpool, count: int, first: int = 1) -> None:
         future.result(10)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came true"

@@ -51,7 +51,7 @@ class Listener:
         self._client.on_message = lambda _client, _data, message: self.messages.append(message)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self.subscribed.wait(10)
+        assert self.subscribed.wait(60)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -218,7 +218,7 @@ async def test_an_injected_fault_is_seen_by_an_opcua_client(running: Served) -> 
 
 
 def _gone(processes: list[psutil.Process]) -> bool:
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         if not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes):
             return True
@@ -237,7 +237,7 @@ def test_an_orderly_end_takes_the_broker_along_and_keeps_the_state(running: Serv
         running.process.stdin.close()
     else:
         running.process.send_signal(getattr(signal, way))
-    ended = running.process.wait(30)
+    ended = running.process.wait(60)
     assert (ended == 0) == (way != "SIGINT")  # asyncio.run raises KeyboardInterrupt for its caller to handle
     assert _gone(children)
     assert (tmp_path / STATE_FILE).exists()

@@ -90,7 +90,7 @@ class Sending:
         self._offset += 1
         self.outbox.pack(packed, Tally(parcels * ROWS, parcels * ROWS, 0, 0), b"", self._offset)
 
-    async def until(self, holds: Callable[[], object], limit_s: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], object], limit_s: float = 60.0) -> None:
         async with asyncio.timeout(limit_s):
             while not holds():
                 if self.task.done():

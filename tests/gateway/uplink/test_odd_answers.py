@@ -88,7 +88,7 @@ async def test_bytes_that_are_no_answer_end_nothing(tmp_path: Path, raw: bytes, 
     setattr(site, where, lambda *about: left.pop() if left else well(*about))
     async with sending(tmp_path, site) as it:
         it.pack(4)
-        await it.until(lambda: it.outbox.waiting().parcels == 0, 20.0)
+        await it.until(lambda: it.outbox.waiting().parcels == 0)
         assert it.outbox.sums().acknowledged == 4 * ROWS
 
 
@@ -112,7 +112,7 @@ async def test_an_answer_that_never_ends_holds_nothing_up(tmp_path: Path) -> Non
         await it.until(lambda: it.uplink.status().state is SiteState.CONNECTED)
         site.piece_bytes, site.piece_s = 1, 0.5
         it.pack()
-        await it.until(lambda: it.uplink.status().state is SiteState.AWAY, 20.0)
+        await it.until(lambda: it.uplink.status().state is SiteState.AWAY)
         site.piece_bytes = 1 << 20
         await it.until(lambda: it.outbox.waiting().parcels == 0)
 
@@ -154,10 +154,10 @@ async def test_parcels_that_the_site_refuses_do_not_stand_in_the_way_of_others(t
     site.parcel = lambda number: (413, {}) if number <= 600 or 1_000 < number <= 1_300 else site.takes(number)
     async with sending(tmp_path, site) as it:
         it.pack(700)
-        await it.until(lambda: it.outbox.waiting().parcels == 600, 30.0)
+        await it.until(lambda: it.outbox.waiting().parcels == 600)
         await it.until(lambda: it.uplink.status().state is SiteState.CATCHING_UP)
         it.pack(700)
-        await it.until(lambda: it.outbox.waiting().parcels == 900, 30.0)
+        await it.until(lambda: it.outbox.waiting().parcels == 900)
 
 
 async def test_a_device_whose_clock_is_ahead_covers_nothing_that_is_still_to_come(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def request_for(connector: Connector, settings: Mapping[str, object], signals: S
     return SourceRequest("line", connector.settings.model_validate(settings), signals)
 
 
-async def eventually(holds: Callable[[], bool], what: str, task: asyncio.Task | None = None, limit_s=30.0) -> None:
+async def eventually(holds: Callable[[], bool], what: str, task: asyncio.Task | None = None, limit_s=90.0) -> None:
     deadline = asyncio.get_running_loop().time() + limit_s
     while not holds():
         if task is not None and task.done():

@@ -265,7 +265,7 @@ async def test_a_folder_that_is_not_there_is_unreachable(tmp_path: Path) -> None
     await eventually(lambda: sink.connects > 0, "watching", task)
     (tmp_path / "none").rename(tmp_path / "gone")
     with pytest.raises(SourceUnreachable, match="none"):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 async def test_a_state_file_that_cannot_be_written_is_told_until_it_can(tmp_path: Path) -> None:

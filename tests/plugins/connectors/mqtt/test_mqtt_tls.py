@@ -76,7 +76,7 @@ async def refused(settings: dict[str, object], condition: ConditionCode | None =
     """What the connector says when it may not connect, and names; nothing may have reached the sink."""
     sink = RecordingSink()
     with pytest.raises((SourceUnreachable, ConfigurationError)) as error:
-        await asyncio.wait_for(CONNECTOR.run(request_for(CONNECTOR, settings, signals_at(None)), sink), 20)
+        await asyncio.wait_for(CONNECTOR.run(request_for(CONNECTOR, settings, signals_at(None)), sink), 60)
     assert sink.connects == 0
     assert condition is None or error.value.condition is condition
     return str(error.value)

@@ -92,7 +92,7 @@ async def test_a_frozen_server_is_noticed(tmp_path):
         await eventually(lambda: sink.alives >= 3, "keepalives of a still node", task)
         peer.freeze()
         with pytest.raises(SourceUnreachable, match="silent"):
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, 60)
         peer.thaw()
 
 
@@ -104,7 +104,7 @@ async def test_a_killed_server_is_noticed(tmp_path):
         await eventually(lambda: bool(sink.values(1)), "values", task)
         peer.kill()
         with pytest.raises(SourceUnreachable):
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, 60)
 
 
 async def test_right_and_wrong_password(plant, monkeypatch):
@@ -116,7 +116,7 @@ async def test_right_and_wrong_password(plant, monkeypatch):
         await eventually(lambda: bool(sink.values(1)), "values for the right password", task)
     monkeypatch.setenv("PLANT_PASSWORD", "wrong")
     with pytest.raises(SourceUnreachable, match="user 'operator'") as refused:
-        await asyncio.wait_for(CONNECTOR.run(request_for(CONNECTOR, settings, signals), RecordingSink()), 20)
+        await asyncio.wait_for(CONNECTOR.run(request_for(CONNECTOR, settings, signals), RecordingSink()), 60)
     assert refused.value.condition is ConditionCode.CREDENTIALS_REFUSED
     monkeypatch.delenv("PLANT_PASSWORD")
     with pytest.raises(ConfigurationError, match="PLANT_PASSWORD"):

@@ -38,7 +38,7 @@ async def refused(given: dict[str, object]) -> tuple[ConditionCode, str]:
     """Why a run with these settings ends."""
     with pytest.raises(SourceUnreachable) as raised:
         await asyncio.wait_for(
-            CONNECTOR.run(request_for(CONNECTOR, given, signals_at(SPEED)), RecordingSink()), timeout=20
+            CONNECTOR.run(request_for(CONNECTOR, given, signals_at(SPEED)), RecordingSink()), timeout=60
         )
     return raised.value.condition, str(raised.value)
 

@@ -304,7 +304,7 @@ async def test_a_taken_port_is_told_and_no_socket_is_left():
     async with served(board) as port:
         request = OutputRequest("scada", "gw", OUTPUT.settings.model_validate({"port": port}))
         with pytest.raises(SourceUnreachable, match=f"cannot listen on 127.0.0.1:{port}: is the port taken"):
-            await asyncio.wait_for(OUTPUT.run(request, board), 10)
+            await asyncio.wait_for(OUTPUT.run(request, board), 60)
         master = await asyncio.to_thread(LibmodbusMaster, port)
     await asyncio.sleep(0.05)
     ours = [c for c in psutil.Process().net_connections() if c.laddr and c.laddr.port == port]

@@ -58,7 +58,7 @@ class Reader:
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         line = b"..."
         while line and not line.startswith(b"=> "):  # the library prints warnings in between
-            line = await asyncio.wait_for(self._process.stdout.readline(), 30)
+            line = await asyncio.wait_for(self._process.stdout.readline(), 60)
         assert line, (await self._process.stderr.read()).decode()
         return json.loads(line.removeprefix(b"=> "))
 
