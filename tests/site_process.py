@@ -72,6 +72,14 @@ class SiteProcess:
                 time.sleep(0.05)
         raise AssertionError(f"the site was not ready in {timeout_s} s:\n{self.log.read_text()[-4000:]}")
 
+    def settle(self, timeout_s: float = 120) -> None:
+        """Until its line has recorded and judged what was acknowledged."""
+        caught_up = {"name": "line", "ok": True, "detail": "0 batches behind"}
+        deadline = time.monotonic() + timeout_s
+        while caught_up not in (checks := self.http.get("/readyz").json()["checks"]):
+            assert time.monotonic() < deadline, checks
+            time.sleep(0.02)
+
     def kill(self) -> None:
         """SIGKILL: no goodbye, no flush."""
         if self._process is not None:

@@ -45,6 +45,9 @@ source = "plc"
 kind = "flow"
 unit = "m3/h"
 address = "input:0:float32"
+
+[gateway.thin]
+hold_s = 0.1
 """
 PUSH = """
 [[source]]

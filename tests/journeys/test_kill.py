@@ -104,7 +104,7 @@ def _kill_under_load(tmp_path: Path, times: int) -> None:
     for sender in senders:
         sender.running = False
         sender.join()
-    time.sleep(1)
+    site.settle()
     stored_at, stored_value = _export(site)
     assert len(np.unique(stored_at)) == len(stored_at), "a reading is there twice"
     found = dict(zip(stored_at.tolist(), stored_value.tolist(), strict=True))

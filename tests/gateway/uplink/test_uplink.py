@@ -52,15 +52,15 @@ class OneSite:
 
     def count(self, signal: str) -> int:
         """Readings that are stored, once the line has taken them over."""
-        url, spans = f"/api/v1/sensors/{signal}/timeseries", {"aggregation": "raw", "end": "2100-01-01T00:00:00Z"}
-        seen = -1
-        while True:
-            answer = self.process.http.get(url, params={"start": "2026-01-01T00:00:00Z", **spans})
-            now = answer.json()["data_points"] if answer.status_code == 200 else 0
-            if now == seen:
-                return now
-            seen = now
-            time.sleep(0.3)
+        self.process.settle()
+        span = {"aggregation": "raw", "start": "2026-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
+        answer = self.process.http.get(f"/api/v1/sensors/{signal}/timeseries", params=span)
+        return answer.json()["data_points"] if answer.status_code == 200 else 0
+
+
+@pytest.fixture(autouse=True)
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forewarn.gateway.uplink.uplink._ASKED_AGAIN_S", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ async def sending(
         settings = UplinkSettings(
             f"http://127.0.0.1:{cable.port}",
             key_file=key_file or site.key_file,
-            heartbeat_s=1.0,
+            heartbeat_s=0.3,
             timeout_s=timeout_s,
         )
         uplink = Uplink(
@@ -300,7 +300,13 @@ async def test_a_wrong_key_is_named_and_nothing_is_lost(tmp_path: Path, site: On
 
 async def test_the_site_asks_for_raw_readings_and_gets_them(tmp_path: Path, site: OneSite) -> None:
     asked: list[RawRequest] = []
-    async with sending(tmp_path / "o", site, asked.append) as sender:
+    told: list[GatewayStatus] = []
+
+    def remember(status: GatewayStatus) -> GatewayStatus:
+        told.append(status)
+        return status
+
+    async with sending(tmp_path / "o", site, asked.append, status=remember) as sender:
         await sender.until_state(SiteState.CONNECTED)
         answer = site.process.http.post(
             f"/api/v1/gateways/{NAME}/requests",
@@ -309,7 +315,8 @@ async def test_the_site_asks_for_raw_readings_and_gets_them(tmp_path: Path, site
         assert answer.status_code in (200, 201, 202), answer.text
         await until(lambda: bool(asked))
         assert asked[0].signals == ("p1.flow",)
-        await asyncio.sleep(2.5)
+        told.clear()
+        await until(lambda: len(told) > 3)
         assert len(asked) == 1  # told to be done, it is not asked again
 
 
@@ -355,13 +362,21 @@ async def test_a_site_that_keeps_no_signal_table_is_told_and_does_not_end_the_up
 
 
 async def test_a_connection_that_the_site_let_go_of_is_no_absence(tmp_path: Path, site: OneSite) -> None:
-    async with sending(tmp_path / "o", site) as sender:
+    told = 0
+
+    def count(status: GatewayStatus) -> GatewayStatus:
+        nonlocal told
+        told += 1
+        return status
+
+    async with sending(tmp_path / "o", site, status=count) as sender:
         await sender.until_state(SiteState.CONNECTED)
         since = sender.uplink.status().state_since
-        for _ in range(6):  # heartbeats a second apart, each after its connection was ended under its hands
+        for _ in range(6):  # heartbeats, each after its connection was ended under its hands
+            before = told
             await sender.cable.cut()
             await sender.cable.mend()
-            await asyncio.sleep(1.1)
+            await until(lambda before=before: told > before)
         status = sender.uplink.status()
         assert (status.state, status.state_since) == (SiteState.CONNECTED, since)
 
