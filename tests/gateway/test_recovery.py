@@ -15,7 +15,7 @@ from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.gateway.runner import SourceRunner
 from forewarn.plugins.connectors import modbus, mqtt, opcua
 from tests.gateway.scripted import MemoryDoor, Started, signal, source
-from tests.peers.processes import free_port, nats_mqtt, node_peer
+from tests.peers.processes import Peer, free_port, nats_mqtt, node_peer
 from tests.plugins.connectors.recording import eventually
 
 CONNECTORS = {module.CONNECTOR.name: module.CONNECTOR for module in (opcua, modbus, mqtt)}
@@ -23,7 +23,7 @@ SPEED = "ns=1;s=pump.speed"
 
 
 def opcua_source(port: int):
-    settings = {"publishing_interval_ms": 50, "keepalive_s": 0.3}
+    settings = {"publishing_interval_ms": 50, "keepalive_s": 0.6}
     return source("plc", "opcua", url=f"opc.tcp://127.0.0.1:{port}/forewarn", **settings)
 
 
@@ -78,22 +78,28 @@ def publishing(port: int) -> Iterator[None]:
     client.loop_stop()
 
 
-@pytest.mark.parametrize("down_s", [3.0, pytest.param(30.0, marks=pytest.mark.slow)])
-async def test_node_opcua_killed_and_restarted(tmp_path, down_s):
+@pytest.fixture(scope="module")
+def opcua_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    with node_peer("opcua_server.js", str(tmp_path_factory.mktemp("pki")), port=free_port()) as peer:
+        yield peer
+
+
+@pytest.mark.parametrize("down_s", [1.0, pytest.param(30.0, marks=pytest.mark.slow)])
+async def test_node_opcua_killed_and_restarted(opcua_peer, down_s):
     door = MemoryDoor()
-    with node_peer("opcua_server.js", str(tmp_path), port=free_port()) as peer:
-        runner = SourceRunner([opcua_source(peer.port)], [signal(1, "plc", SPEED)], CONNECTORS, door, lambda _: -1)
-        async with Started(runner):
-            await lose_and_find(peer, runner, door, down_s=down_s)
+    plc = opcua_source(opcua_peer.port)
+    runner = SourceRunner([plc], [signal(1, "plc", SPEED)], CONNECTORS, door, lambda _: -1)
+    async with Started(runner):
+        await lose_and_find(opcua_peer, runner, door, down_s=down_s)
     check_gap(door.rows(1))
 
 
-async def test_node_opcua_frozen_and_thawed(tmp_path):
+async def test_node_opcua_frozen_and_thawed(opcua_peer):
     door = MemoryDoor()
-    with node_peer("opcua_server.js", str(tmp_path), port=free_port()) as peer:
-        runner = SourceRunner([opcua_source(peer.port)], [signal(1, "plc", SPEED)], CONNECTORS, door, lambda _: -1)
-        async with Started(runner):
-            await lose_and_find(peer, runner, door, down_s=1.0, freeze=True)
+    plc = opcua_source(opcua_peer.port)
+    runner = SourceRunner([plc], [signal(1, "plc", SPEED)], CONNECTORS, door, lambda _: -1)
+    async with Started(runner):
+        await lose_and_find(opcua_peer, runner, door, down_s=1.0, freeze=True)
     check_gap([row for row in door.rows(1) if row[2] == BAD_NO_COMMUNICATION or row[1] > 0])
 
 
@@ -118,14 +124,13 @@ async def test_modbus_device_killed_and_restarted():
     check_gap(door.rows(1))
 
 
-async def test_a_dead_server_does_not_touch_the_other(tmp_path):
+async def test_a_dead_server_does_not_touch_the_other(opcua_peer):
     door = MemoryDoor()
-    with node_peer("opcua_server.js", str(tmp_path), port=free_port()) as peer:
-        dead = source("absent", "opcua", url=f"opc.tcp://127.0.0.1:{free_port()}/none")
-        signals = [signal(1, "plc", SPEED), signal(2, "absent", SPEED)]
-        runner = SourceRunner([opcua_source(peer.port), dead], signals, CONNECTORS, door, lambda _: -1)
-        async with Started(runner):
-            await eventually(lambda: len(door.rows(1)) >= 20, "values of the living")
-            states = {status.name: status.state for status in runner.statuses()}
+    dead = source("absent", "opcua", url=f"opc.tcp://127.0.0.1:{free_port()}/none")
+    signals = [signal(1, "plc", SPEED), signal(2, "absent", SPEED)]
+    runner = SourceRunner([opcua_source(opcua_peer.port), dead], signals, CONNECTORS, door, lambda _: -1)
+    async with Started(runner):
+        await eventually(lambda: len(door.rows(1)) >= 20, "values of the living")
+        states = {status.name: status.state for status in runner.statuses()}
     assert states == {"plc": SourceState.CONNECTED, "absent": SourceState.RECONNECTING}
     assert door.rows(2) == []

@@ -67,6 +67,10 @@ class Peer:
     def _serves(self) -> bool:
         return self._ready in self._lines if self._ready else listens(self.port)
 
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """kill -9."""
         if self._process is not None:

@@ -1,6 +1,7 @@
 """A source as a gateway runs it: runner, door and durable spool; in this process, or in one that can be killed.
 
-python -m tests.plugins.connectors.opcua.gateway FOLDER SETTINGS_JSON ADDRESS ...   - collects until it is killed.
+python -m tests.plugins.connectors.opcua.gateway FOLDER SETTINGS_JSON ADDRESS ...   - collects until it is killed; makes
+the file FOLDER.filled once twenty values of the first are stored.
 """
 
 import asyncio
@@ -20,10 +21,11 @@ from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.signal_table import SignalTable
 from forewarn.gateway.runner import SourceRunner
 from forewarn.kit.clock import now_us
+from forewarn.kit.retry import Backoff
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.plugins.batch_logs.sqlite_spool import BATCH_LOG
 from forewarn.plugins.connectors.opcua.connector import OpcUaConnector
-from tests.plugins.connectors.recording import signals_at
+from tests.plugins.connectors.recording import eventually, signals_at
 
 ROOT = Path(__file__).parents[4]
 
@@ -85,6 +87,7 @@ class Collecting:
             door,
             self.log.last_sequence,
             newest=stored.newest,
+            backoff=Backoff(first_s=0.05, cap_s=0.5),
         )
 
     @property
@@ -119,7 +122,10 @@ def gateway_process(folder: Path, settings: dict[str, object], addresses: Sequen
 
 async def main() -> None:
     folder, settings, *addresses = sys.argv[1:]
-    async with collecting(Path(folder), json.loads(settings), addresses):
+    filled = Path(f"{folder}.filled")
+    async with collecting(Path(folder), json.loads(settings), addresses) as gateway:
+        await eventually(lambda: len(gateway.stored.values(1)) >= 20, "twenty values")
+        await asyncio.to_thread(filled.touch)
         await asyncio.Event().wait()
 
 

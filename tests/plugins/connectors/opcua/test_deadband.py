@@ -95,48 +95,50 @@ def test_the_first_exception_that_matches_wins_and_the_rest_is_as_for_all():
 RAMP, BROKEN = "ns=1;s=pump.ramp", "ns=1;s=pump.broken"
 
 
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory):
+    with node_peer("opcua_server.js", str(tmp_path_factory.mktemp("pki")), port=free_port()) as started:
+        yield started
+
+
 @pytest.mark.parametrize("server_deadband", [True, False])
 @pytest.mark.parametrize("rule", [{"deadband": 5}, {"deadband_percent": 10}])
-async def test_a_ramp_against_node_opcua(tmp_path, server_deadband, rule):
+async def test_a_ramp_against_node_opcua(peer, server_deadband, rule):
     """Its range is 0 to 50, so ten percent are five; one step a sample: told is every sixth."""
-    with node_peer("opcua_server.js", str(tmp_path), port=free_port()) as peer:
-        settings = {
-            "url": f"opc.tcp://127.0.0.1:{peer.port}/forewarn",
-            "publishing_interval_ms": 100,
-            "sampling_interval_ms": 0,
-            "server_deadband": server_deadband,
-            "sampling": [{"match": "pump.s1", **rule}],
-        }
-        sink = RecordingSink()
-        async with running(CONNECTOR, request_for(CONNECTOR, settings, signals_at(RAMP)), sink) as task:
-            await eventually(lambda: len(sink.values(1)) >= 5, "a ramp", task)
+    settings = {
+        "url": f"opc.tcp://127.0.0.1:{peer.port}/forewarn",
+        "publishing_interval_ms": 100,
+        "sampling_interval_ms": 0,
+        "server_deadband": server_deadband,
+        "sampling": [{"match": "pump.s1", **rule}],
+    }
+    sink = RecordingSink()
+    async with running(CONNECTOR, request_for(CONNECTOR, settings, signals_at(RAMP)), sink) as task:
+        await eventually(lambda: len(sink.values(1)) >= 5, "a ramp", task)
     assert {b - a for a, b in zip(sink.values(1), sink.values(1)[1:], strict=False)} == {6.0}
 
 
-async def test_a_range_from_the_plant_file_and_none_at_all(tmp_path):
-    with node_peer("opcua_server.js", str(tmp_path), port=free_port()) as peer:
-        settings = {
-            "url": f"opc.tcp://127.0.0.1:{peer.port}/forewarn",
-            "publishing_interval_ms": 50,
-            "deadband_percent": 50,
-        }
-        sink = RecordingSink()
-        signals = signals_at("ns=1;s=pump.speed", "ns=1;s=pump.vibration")
-        object.__setattr__(signals[0], "range_low", 0.0)
-        object.__setattr__(signals[0], "range_high", 20.0)
-        async with running(CONNECTOR, request_for(CONNECTOR, settings, signals), sink) as task:
-            await eventually(lambda: len(sink.values(1)) >= 3, "values", task)
+async def test_a_range_from_the_plant_file_and_none_at_all(peer):
+    settings = {
+        "url": f"opc.tcp://127.0.0.1:{peer.port}/forewarn",
+        "publishing_interval_ms": 50,
+        "deadband_percent": 50,
+    }
+    sink = RecordingSink()
+    signals = signals_at("ns=1;s=pump.speed", "ns=1;s=pump.vibration")
+    object.__setattr__(signals[0], "range_low", 0.0)
+    object.__setattr__(signals[0], "range_high", 20.0)
+    async with running(CONNECTOR, request_for(CONNECTOR, settings, signals), sink) as task:
+        await eventually(lambda: len(sink.values(1)) >= 3 and len(sink.values(2)) > 20, "values", task)
     assert min(b - a for a, b in zip(sink.values(1), sink.values(1)[1:], strict=False)) > 10
-    assert len(sink.values(2)) > 20
     assert any(code is ConditionCode.MISCONFIGURED and "pump.s2" in text for code, text in sink.notes)
 
 
-async def test_not_a_number_is_bad_told_once_a_change_and_named(tmp_path):
-    with node_peer("opcua_server.js", str(tmp_path), port=free_port()) as peer:
-        settings = {"url": f"opc.tcp://127.0.0.1:{peer.port}/forewarn", "publishing_interval_ms": 50}
-        sink = RecordingSink()
-        async with running(CONNECTOR, request_for(CONNECTOR, settings, signals_at(BROKEN)), sink) as task:
-            await eventually(lambda: np.isnan(sink.values(1)).sum() >= 3, "not a number, three times", task)
+async def test_not_a_number_is_bad_told_once_a_change_and_named(peer):
+    settings = {"url": f"opc.tcp://127.0.0.1:{peer.port}/forewarn", "publishing_interval_ms": 50}
+    sink = RecordingSink()
+    async with running(CONNECTOR, request_for(CONNECTOR, settings, signals_at(BROKEN)), sink) as task:
+        await eventually(lambda: np.isnan(sink.values(1)).sum() >= 3, "not a number, three times", task)
     rows = [(np.isnan(value), quality) for _, _, value, quality in sink.rows]
     assert all(quality == (BAD_OUT_OF_RANGE if missing else GOOD) for missing, quality in rows)
     assert not any(a and b for (a, _), (b, _) in pairwise(rows))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from forewarn.domain.conditions import ConditionCode
+from forewarn.plugins.connectors.opcua import redundancy
 from tests.peers.processes import Peer, free_port, node_peer
 from tests.plugins.connectors.opcua.gateway import Collecting, collecting
 from tests.plugins.connectors.recording import eventually
@@ -33,16 +34,28 @@ class Pair:
         self.files[place].write_text(json.dumps(state))
 
 
-@pytest.fixture
-def pair(tmp_path) -> Iterator[Pair]:
-    files = [tmp_path / "a.json", tmp_path / "b.json"]
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    files = [folder / "a.json", folder / "b.json"]
     for file in files:
         file.write_text("{}")
-    words = [f"control={file}" for file in files]
-    one = node_peer("opcua_server.js", str(tmp_path / "pki-a"), words[0], port=free_port())
-    two = node_peer("opcua_server.js", str(tmp_path / "pki-b"), words[1], port=free_port())
-    with one, two:
-        yield Pair([one, two], files)
+    peers = [
+        node_peer("opcua_server.js", str(folder / f"pki-{file.stem}"), f"control={file}", port=free_port())
+        for file in files
+    ]
+    with peers[0], peers[1]:
+        yield Pair(peers, files)
+
+
+@pytest.fixture
+def pair(servers: Pair) -> Pair:
+    """Both run and are well, whatever the test before did to them."""
+    for place, peer in enumerate(servers.peers):
+        servers.say(place)
+        if not peer.alive:
+            peer.start()
+    return servers
 
 
 @asynccontextmanager
@@ -70,7 +83,7 @@ async def test_a_killed_server_and_no_way_back_while_the_other_is_well(pair, tmp
         await taken_over(pair, gateway, 1)
         pair.peers[0].start()
         reconnects = gateway.runner.statuses()[0].reconnects
-        await asyncio.sleep(3)
+        await asyncio.sleep(2)
         assert gateway.runner.statuses()[0].reconnects == reconnects
         pair.peers[1].kill()
         await taken_over(pair, gateway, 0)
@@ -79,8 +92,10 @@ async def test_a_killed_server_and_no_way_back_while_the_other_is_well(pair, tmp
 async def test_a_frozen_server(pair, tmp_path):
     async with on_the_first(pair, tmp_path) as gateway:
         pair.peers[0].freeze()
-        await taken_over(pair, gateway, 1)
-        pair.peers[0].thaw()
+        try:
+            await taken_over(pair, gateway, 1)
+        finally:
+            pair.peers[0].thaw()
 
 
 @pytest.mark.parametrize("poor", [{"level": 100}, {"state": "Suspended"}])
@@ -90,13 +105,14 @@ async def test_a_server_that_says_it_is_not_well(pair, tmp_path, poor):
         await taken_over(pair, gateway, 1)
 
 
-async def test_the_better_of_two_poor_ones_is_kept_until_one_is_well(pair, tmp_path):
+async def test_the_better_of_two_poor_ones_is_kept_until_one_is_well(pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(redundancy, "_LOOK_ELSEWHERE_S", 0.5)
     pair.say(0, level=50)
     pair.say(1, level=120)
     async with collecting(tmp_path / "log", pair.settings, [SPEED]) as gateway:
         await taken_over(pair, gateway, 1)
         reconnects = gateway.runner.statuses()[0].reconnects
-        await asyncio.sleep(3)
+        await asyncio.sleep(2)
         assert gateway.runner.statuses()[0].reconnects == reconnects, "it flaps"
         pair.say(0, level=255)
         url = pair.settings["servers"][0]
