@@ -13,6 +13,7 @@ from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.domain.sources import SourceState
 from forewarn.domain.status import BAD_NO_COMMUNICATION
 from forewarn.gateway.runner import SourceRunner
+from forewarn.kit.retry import Backoff
 from forewarn.plugins.connectors.modbus import CONNECTOR
 from forewarn.plugins.connectors.modbus.job import BAD_CONFIGURATION_ERROR, BAD_DEVICE_FAILURE, BAD_NO_DATA
 from forewarn.plugins.connectors.modbus.poller import BAD_TIMEOUT
@@ -287,7 +288,7 @@ async def test_a_serial_device_that_is_gone_for_a_while(how, tmp_path):
 
 
 OUTAGES = [
-    5.0,
+    2.0,
     pytest.param(60.0, marks=pytest.mark.slow),
     pytest.param(600.0, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
 ]
@@ -299,8 +300,9 @@ async def test_an_outage_is_marked_and_ends_by_itself(how, outage_s):
     """Through the real source runner: one bad reading where the line breaks, then values again."""
     with libmodbus_tcp(free_port()) as peer:
         door = MemoryDoor()
-        source = SourceConfig("line", "modbus", tcp(peer, timeout_s=0.5))
-        runner = SourceRunner([source], signals_at("holding:7:uint16"), {"modbus": CONNECTOR}, door, lambda _: -1)
+        source = SourceConfig("line", "modbus", tcp(peer, timeout_s=1.0))
+        soon, signals = Backoff(first_s=0.05, cap_s=0.5), signals_at("holding:7:uint16")
+        runner = SourceRunner([source], signals, {"modbus": CONNECTOR}, door, lambda _: -1, backoff=soon)
         async with Started(runner):
             await eventually(lambda: len(door.rows(1)) >= 3, "values")
             getattr(peer, how)()
@@ -312,7 +314,7 @@ async def test_an_outage_is_marked_and_ends_by_itself(how, outage_s):
             assert door.rows(1)[-1][2] == BAD_NO_COMMUNICATION
             peer.start() if how == "kill" else peer.thaw()
             await eventually(lambda: len(door.rows(1)) > before + 3, "values again")
-            assert runner.statuses()[0].state is SourceState.CONNECTED
+            await eventually(lambda: runner.statuses()[0].state is SourceState.CONNECTED, "connected")
             assert ConditionCode.UNREACHABLE not in [c.code for c in runner.conditions()]
         rows = door.rows(1)
     assert [quality for _, _, quality in rows].count(BAD_NO_COMMUNICATION) == 1

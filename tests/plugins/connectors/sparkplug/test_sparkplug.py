@@ -114,8 +114,8 @@ async def test_data_by_alias_nulls_and_historical_values(broker):
             born, late = sink.times(2)[0], sink.times(2)[-1]
             assert born - late > 3_000_000_000
     assert ConditionCode.NOT_A_NUMBER in {condition for condition, _ in sink.notes}
-    counted = sink.values(1)
-    assert counted[1:] == [counted[1] + i for i in range(len(counted) - 1)]
+    counted = list(dict.fromkeys(sink.values(1)))  # a birth tells the last one again
+    assert counted == [counted[0] + i for i in range(len(counted))]
 
 
 async def test_a_missing_number_leads_to_a_rebirth_and_nothing_else_is_lost(broker):
