@@ -141,14 +141,17 @@ def test_it_is_found_by_every_filter_and_page_by_page(database: Database, anchor
         found(limit=0)
 
 
-def test_more_entries_than_a_piece_holds(log: CatalogAudit, database: Database) -> None:
+def test_more_entries_than_a_piece_holds(
+    log: CatalogAudit, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forewarn.catalog.audit._PIECE", 100)
     with database.write() as connection:
-        for _ in range(2_050):
+        for _ in range(205):
             log.append(connection, deed())
-    assert [len(piece) for piece in log.pieces(AuditQuery())] == [1_000, 1_000, 50]
+    assert [len(piece) for piece in log.pieces(AuditQuery())] == [100, 100, 5]
     told: list[tuple[int, int]] = []
     assert log.verify(lambda done, total: told.append((done, total))).faults == ()
-    assert told == [(1_000, 2_050), (2_000, 2_050), (2_050, 2_050)]
+    assert told == [(100, 205), (200, 205), (205, 205)]
 
 
 def test_a_deed_and_its_change_are_one(log: CatalogAudit, database: Database, anchor: Path) -> None:
