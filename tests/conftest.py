@@ -5,6 +5,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
+
+# No test asserts a time, nor does Hypothesis: by itself it fails examples that take 200 ms.
+settings.register_profile("forewarn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("forewarn")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

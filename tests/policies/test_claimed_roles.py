@@ -11,6 +11,7 @@ MAP = {"maintenance": (TECHNICIAN,), "office": (AUDITOR, TECHNICIAN), "root": (A
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 
 

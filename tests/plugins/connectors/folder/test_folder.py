@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -337,6 +338,7 @@ def test_kill_9_at_any_row_loses_nothing_and_repeats_at_most_a_chunk(tmp_path: P
             wanted = before + 700 + 97 * lives
             while list(inbox.glob("?.*")) and (not stored.exists() or len(stored.read_text().splitlines()) < wanted):
                 assert child.poll() is None
+                time.sleep(0.002)
         finally:
             child.send_signal(signal.SIGKILL)
             child.wait()

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -77,6 +78,7 @@ def test_answered_readings_survive_kill_9(tmp_path: Path) -> None:
         try:
             while not listens(port):
                 assert child.poll() is None
+                time.sleep(0.02)
             following = asyncio.run(push(port, following, answered, rng.randrange(10, 60)))
         finally:
             child.kill()

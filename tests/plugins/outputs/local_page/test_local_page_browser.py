@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Served:
         self._thread.start()
         while not listens(self.port):
             assert self._thread.is_alive()
+            time.sleep(0.02)
         return self
 
     def show(self, **changes: object) -> None:
