@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 STAMP  := $(VENV)/.forewarn
 SHARED := ../shared/data
+# Processes that share the tests out: most of them wait for servers. 0 runs them in one, as a debugger wants it.
+WORKERS ?= 2
 export FOREWARN_DATA ?= $(if $(wildcard $(SHARED)),$(abspath $(SHARED)),)
 
 .PHONY: demo test test-all test-nightly lint format bench bench-peers web clean doctor
@@ -14,12 +16,12 @@ demo: $(STAMP)-platform
 
 test: $(STAMP)-dev lint
 	@scripts/need-browser
-	$(BIN)/python -m pytest -q -m "not slow and not nightly" $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not nightly" $(ARGS)
 	@scripts/web-test
 
 test-all: $(STAMP)-dev lint
 	@scripts/need-browser
-	$(BIN)/python -m pytest -q -m "not nightly" $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not nightly" $(ARGS)
 	@scripts/web-test
 
 # Outages of ten minutes against every peer: some hours.

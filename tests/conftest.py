@@ -1,4 +1,4 @@
-"""Order of the whole suite, and the event loop that the product runs on."""
+"""How the whole suite is shared out, and the event loop that the product runs on."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 # No test asserts a time, nor does Hypothesis: by itself it fails examples that take 200 ms.
 settings.register_profile("forewarn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("forewarn")
+# What mostly waits comes first, so that at the end no worker is left with minutes of it.
+_WAITING = ("browser", "journeys", "gateway", "plugins/connectors", "app", "plugins", "conformance", "simulator")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -18,5 +20,21 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright's synchronous API keeps an event loop running, and no other may start."""
-    items.sort(key=lambda item: "/browser/" in item.path.as_posix())
+    items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> int:
+    return next((i for i, folder in enumerate(_WAITING) if nodeid.startswith(f"tests/{folder}/")), len(_WAITING))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A file stays with one worker, as its tests share servers; so does browser/, which shares a site and a browser."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByServers(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByServers(config, log)

@@ -24,26 +24,27 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteProcess]:
     site = SiteProcess(tmp_path_factory.mktemp("demo") / "site", command=("demo", "--history-days", "0.1"))
     yield site.start(120)
     site.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def base_url(demo_server: SiteProcess) -> str:
     return demo_server.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machine(demo_server: SiteProcess) -> str:
     """Id of a simulated centrifugal pump."""
     assets = demo_server.http.get("/api/v1/assets").json()["assets"]
     return str(min(a["id"] for a in assets if a["template"] == "centrifugal_pump"))
 
 
-@pytest.fixture(scope="session")
+# Ended with this folder: Playwright's synchronous API keeps an event loop running, and no other may start beside it.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -146,7 +147,7 @@ def wire(demo_server: SiteProcess) -> Iterator[Wire]:
     relay.cut()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def axe_source() -> str:
     path = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
     assert path.is_file(), f"{path} is missing; run `npm ci` in web/"
