@@ -164,12 +164,19 @@ def test_a_broken_state_means_a_warm_start(tmp_path: Path, text: str) -> None:
     assert plant.advance(1, SECOND).value[0, warm] > 35.0
 
 
+def _listen_to_ctrl_c() -> None:
+    """A test run that a shell started in the background ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Served:
     """`run_live` in a process of its own, with its control lines."""
 
     def __init__(self, state: Path) -> None:
         command = [sys.executable, "-c", SERVE, str(state)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_listen_to_ctrl_c
+        )
         self.ready = self.line()
 
     def line(self) -> dict[str, object]:
