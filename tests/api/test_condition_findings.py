@@ -86,6 +86,32 @@ def test_what_came_and_went_while_the_site_was_away_is_told_once(site: Site, gat
     assert (first.started_at, first.last_at, first.ended_at) == (gone.since, gone.last_at, now - 60 * SECOND)
 
 
+def test_what_comes_and_goes_is_told_three_times_an_hour_unless_it_stays(site: Site, gateway: Gateway) -> None:
+    now = now_us()
+    for flap in range(6):
+        since = now - (10 - flap) * MINUTE
+        held = GatewayCondition(ConditionCode.UNREACHABLE, "plc", since, now, "connection refused")
+        gateway.beat(at=since + 20 * SECOND, conditions=(held,))
+        gateway.beat(at=since + 30 * SECOND)
+    assert told(site, gateway) == 3 * [("unreachable", "p1.vibration", False), ("unreachable", "p2.s7", False)]
+    stays = GatewayCondition(ConditionCode.UNREACHABLE, "plc", now, now, "connection refused")
+    gateway.beat(at=now + 9 * MINUTE, conditions=(stays,))
+    assert len(kept(site, gateway)) == 6
+    gateway.beat(at=now + 10 * MINUTE, conditions=(stays,))
+    assert [is_open for *_, is_open in told(site, gateway)].count(True) == 2
+
+
+def test_many_that_came_and_went_while_the_site_was_away_are_told_three_times(site: Site, gateway: Gateway) -> None:
+    now = now_us()
+    gone = [
+        EndedCondition(replace(condition(ConditionCode.UNREACHABLE, 60 * n, "plc"), last_at=now), now - 60 * n * SECOND)
+        for n in range(20, 0, -1)
+    ]
+    gone = [replace(e, ended_at=e.condition.since + 30 * SECOND) for e in gone]
+    gateway.beat(ended=tuple(gone))
+    assert len(kept(site, gateway)) == 6
+
+
 def test_only_the_signal_that_the_text_names(site: Site, gateway: Gateway) -> None:
     wrong = condition(ConditionCode.WRONG_TYPE, 20, "plc", "signal 'p2.s9': 'x' is a text")
     gateway.beat(conditions=(wrong,))

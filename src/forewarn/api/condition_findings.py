@@ -1,9 +1,11 @@
 """The conditions of gateways as findings: kept when they begin and when they are over, and once a minute between."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Final
 
 from forewarn.api.edge_findings import keep
 from forewarn.contracts.anomaly_store import AnomalyStore
@@ -12,7 +14,7 @@ from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.conditions import ConditionCode, EndedCondition, GatewayCondition
 from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayRole, GatewayStatus
-from forewarn.kit.clock import MINUTE
+from forewarn.kit.clock import HOUR, MINUTE
 from forewarn.policies.admission import FUTURE_US
 from forewarn.policies.gateway_findings import (
     Behind,
@@ -25,6 +27,11 @@ from forewarn.policies.gateway_findings import (
 )
 
 _Name = tuple[ConditionCode, str, int]
+# What comes and goes is told three times an hour; after that only what stays for ten minutes. The journal has them all.
+_FLAPS: Final = 3
+_STEADY_US: Final = 10 * MINUTE
+# Of a heartbeat's conditions: each is laid beside every signal's name.
+_MOST_JUDGED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class ConditionFindings:
         self._anomalies, self._edge = anomalies, edge
         self._lock = threading.Lock()
         self._told: dict[str, dict[_Name, _Told]] = {}
+        self._begun: dict[str, dict[tuple[ConditionCode, str], tuple[int, ...]]] = {}
 
     def is_news(self, status: GatewayStatus, mark: object) -> bool:
         """Whether `follow` would have something to write. No I/O."""
@@ -50,11 +58,11 @@ class ConditionFindings:
         if told is None:
             return True
         held = _held(status)
-        due = [c for c in held if lasted(c, status.at)]
+        due = [c for c in held if self._is_due(status.name, told, c, status.at)]
         return (
             any(_grown(told.get(_name(c)), c, mark) for c in due)
             or bool(told.keys() - {_name(c) for c in held})
-            or bool(_past(status))
+            or bool(self._past(status, told))
         )
 
     def follow(self, status: GatewayStatus, behind: Callable[[], Behind], mark: object, now: int) -> None:
@@ -63,15 +71,18 @@ class ConditionFindings:
         with self._lock:
             known = self._told.get(status.name)
             told = dict(known) if known is not None else self._recovered(status, mark, now)
-            past = [each for each in _past(status) if _name(each.condition) not in told]
+            past = self._past(status, told)
             try:
                 self._end(status, told, now)
-                due = [c for c in _held(status) if lasted(c, status.at) and _grown(told.get(_name(c)), c, mark)]
+                due = [c for c in _held(status) if self._is_due(status.name, told, c, status.at)]
+                due = [c for c in due if _grown(told.get(_name(c)), c, mark)]
+                begun = [c for c in due if _name(c) not in told]
                 if due or past:
                     there = behind()
                     self._tell(told, due, there, mark, status.at, now)
                     over = [f for each in past for f in findings_of(each.condition, there, each.ended_at)]
                     self._keep(_apart([_clipped(f, now) for f in over], _taken(told)))
+                    self._note_begun(status.name, [*begun, *(each.condition for each in past)], status.at)
             finally:
                 self._told[status.name] = told
 
@@ -81,6 +92,36 @@ class ConditionFindings:
             standing = [f for f in self._anomalies.open_episodes() if is_of(f, gateway)]
             self._keep([replace(f, ended_at=max(now, f.last_at)) for f in standing])
             self._told.pop(gateway, None)
+            self._begun.pop(gateway, None)
+
+    def _is_due(self, gateway: str, told: Mapping[_Name, _Told], condition: GatewayCondition, until: int) -> bool:
+        """Lasts long enough, until `until`, to be told."""
+        if not lasted(condition, until):
+            return False
+        before = self._begun.get(gateway, {}).get((condition.code, condition.subject), ())
+        flaps = sum(since > until - HOUR for since in before) >= _FLAPS
+        return not flaps or _name(condition) in told or until - condition.since >= _STEADY_US
+
+    def _past(self, status: GatewayStatus, told: Mapping[_Name, _Told]) -> list[EndedCondition]:
+        """What came and went, as while the site was away, and was not told."""
+        found, flaps = list[EndedCondition](), Counter[tuple[ConditionCode, str]]()
+        for e in _ended_ones(status):
+            c = e.condition
+            if _name(c) not in told and self._is_due(status.name, told, c, e.ended_at):
+                flaps[c.code, c.subject] += 1
+                if flaps[c.code, c.subject] <= _FLAPS or e.ended_at - c.since >= _STEADY_US:
+                    found.append(e)
+        return found
+
+    def _note_begun(self, gateway: str, conditions: Sequence[GatewayCondition], at: int) -> None:
+        if not conditions:
+            return
+        known = self._begun.get(gateway, {})
+        begun = self._begun[gateway] = {each: times for each, times in known.items() if times[-1] > at - HOUR}
+        for c in conditions:
+            before = begun.get((c.code, c.subject), ())
+            if c.since not in before:  # an answer that was lost is asked for again
+                begun[c.code, c.subject] = (*before[1 - _FLAPS :], c.since)
 
     def _recovered(self, status: GatewayStatus, mark: object, now: int) -> dict[_Name, _Told]:
         """What the last process told and did not end, by the conditions that still hold; the rest is over."""
@@ -158,18 +199,14 @@ def _held(status: GatewayStatus) -> list[GatewayCondition]:
     """Those that touch the readings: of a pair the active one tells, and that one is away only the site can say."""
     if status.role is GatewayRole.STANDBY:
         return []
-    return list({_name(c): c for c in status.conditions if touches(c) and not _is_sites(c)}.values())
+    held = {_name(c): c for c in status.conditions if touches(c) and not _is_sites(c)}
+    return list(held.values())[:_MOST_JUDGED]
 
 
-def _past(status: GatewayStatus) -> list[EndedCondition]:
-    """What came and went, as while the site was away."""
+def _ended_ones(status: GatewayStatus) -> list[EndedCondition]:
     if status.role is GatewayRole.STANDBY:
         return []
-    return [
-        e
-        for e in status.ended
-        if touches(e.condition) and not _is_sites(e.condition) and lasted(e.condition, e.ended_at)
-    ]
+    return [e for e in status.ended if touches(e.condition) and not _is_sites(e.condition)][:_MOST_JUDGED]
 
 
 def _is_sites(condition: GatewayCondition) -> bool:
