@@ -244,3 +244,10 @@ def what_the_page_shows(gateway: EdgeGateway) -> str:
         shown = page.locator("body").inner_text()
         browser.close()
     return shown
+
+
+def named_and_over(told: Told, state: tuple[str, str]) -> None:
+    assert state in told.page, "on the gateway's own page"
+    assert state in told.site, "at the site"
+    assert state in told.over, "it ends alone"
+    assert state in told.over_at_site, "the journal has its end"

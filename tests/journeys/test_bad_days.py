@@ -3,7 +3,7 @@ gateway's own page, at the site and among the site's findings; it ends when the 
 
 The stories run beside each other, for a state is told for a minute after it was last seen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.bad_days import DEVICES, FINDINGS, Devices, Plant, Told
+from tests.journeys.bad_days import DEVICES, FINDINGS, Devices, Plant, Told, named_and_over
 from tests.journeys.bad_plant import EdgeGateway, SmallDisk, good_values, nothing_missing, points
-from tests.journeys.worse_days import HARMS, MORE_HARMS, Clock, Damage, Disk, Slowly, Uplink
+from tests.journeys.worse_days import HARMS, Clock, Damage, Disk, Uplink, still_sound
 
 # Everything waits for stories that take a minute and a half, and more where many others share the machine.
 pytestmark = pytest.mark.timeout(900)
@@ -61,17 +61,10 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
 @pytest.mark.parametrize("what", DEVICES)
 def test_what_is_wrong_with_a_device_has_its_name_until_it_is_mended(days: Days, what: str) -> None:
     told, state = days.of(days.devices), DEVICES[what]
-    _named_and_over(told, state)
+    named_and_over(told, state)
     assert state[1].replace("_", " ").capitalize() in told.seen, "in the browser"
     assert not FINDINGS or state in told.found, "a finding"
     assert not FINDINGS or state in told.found_over, "the finding is over"
-
-
-def _named_and_over(told: Told, state: tuple[str, str]) -> None:
-    assert state in told.page, "on the gateway's own page"
-    assert state in told.site, "at the site"
-    assert state in told.over, "it ends alone"
-    assert state in told.over_at_site, "the journal has its end"
 
 
 def test_one_bad_device_costs_the_others_nothing(days: Days) -> None:
@@ -96,7 +89,7 @@ def test_what_was_no_number_is_kept_as_bad(days: Days) -> None:
 
 def test_a_site_whose_clock_is_an_hour_wrong_costs_nothing(days: Days) -> None:
     clock: Clock = days.of(days.clock)
-    _named_and_over(clock.told, ("site", "clock_wrong"))
+    named_and_over(clock.told, ("site", "clock_wrong"))
     assert [round(offset / 3600, 1) for offset in (*clock.offsets, clock.offset_at_site)] == [-1, 1, -1]
     for signal_id in ("p2.recorded", "p2.published"):
         nothing_missing(clock.site, signal_id)
@@ -109,7 +102,7 @@ def test_a_site_whose_clock_is_an_hour_wrong_costs_nothing(days: Days) -> None:
 def test_a_disk_that_takes_nothing_is_named_and_waited_for(days: Days, kind: str) -> None:
     disk: Disk = days.of(days.disk)
     told: Told = getattr(disk, kind)
-    _named_and_over(told, ("broker", f"disk_{kind}"))
+    named_and_over(told, ("broker", f"disk_{kind}"))
     assert told.seen == "runs: True, []", "it runs, and calls it by no other name"
     assert not FINDINGS or ("broker", f"disk_{kind}") in told.found
 
@@ -131,7 +124,7 @@ def test_the_site_s_own_certificate(days: Days, code: str) -> None:
 
 def test_a_broken_file_read_again_changes_nothing_but_is_told(days: Days) -> None:
     uplink: Uplink = days.of(days.uplink)
-    _named_and_over(uplink.file, ("", "misconfigured"))
+    named_and_over(uplink.file, ("", "misconfigured"))
     line = (
         uplink.gateway.file.read_text()
         .splitlines()
@@ -144,13 +137,7 @@ def test_a_broken_file_read_again_changes_nothing_but_is_told(days: Days) -> Non
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_file_is_told_and_collecting_goes_on(days: Days, harm: str) -> None:
     damage: Damage = days.of(days.damage)
-    _still_sound(damage, harm)
-
-
-def _still_sound(damage: Damage, harm: str) -> None:
-    codes, ledger, status = damage.after[harm]
-    assert codes <= {("", "buffer_damaged")}
-    assert status == 0, ledger
+    still_sound(damage, harm)
 
 
 MISTAKES = {
@@ -180,37 +167,3 @@ def test_each_bad_line_of_a_file_is_named_with_file_line_and_reason(tmp_path: Pa
         line = next(n for n, line in enumerate(text.splitlines(), 1) if wrong in line)
         told = [each for each in said.splitlines() if f"{gateway.file}:{line}: " in each]
         assert any(reason in each for each in told), (wrong, said)
-
-
-def _alone(tmp_path: Path, running: ExitStack, story: Callable[[Plant], Any]) -> Any:
-    """A story on a plant of its own, told to its end."""
-    plant = Plant(tmp_path, running)
-    made = story(plant)
-    running.callback(plant.site.stop)
-    plant.site.apply(made.gateway.file)
-    plant.site.start()
-    running.callback(made.gateway.end, 9)
-    made.story()
-    return made
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("harm", MORE_HARMS)
-def test_other_damage_is_told_as_well(tmp_path: Path, harm: str) -> None:
-    with ExitStack() as running:
-        _still_sound(_alone(tmp_path, running, lambda plant: Damage(plant, [harm])), harm)
-
-
-@pytest.mark.slow
-def test_clocks_that_are_behind(tmp_path: Path) -> None:
-    with ExitStack() as running:
-        slowly: Slowly = _alone(tmp_path, running, Slowly)
-        for told, states in (
-            (slowly.device, {("broker", "clock_wrong")}),
-            (slowly.own, {("site", "clock_wrong"), ("server", "clock_wrong")}),
-        ):
-            assert told.seen == "one state"
-            for state in states:
-                _named_and_over(told, state)
-        for signal_id in ("p6.recorded", "p6.published"):
-            nothing_missing(slowly.gateway.site, signal_id)

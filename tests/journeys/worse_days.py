@@ -256,3 +256,9 @@ class Slowly:
         mend()
         gather(told.over, states, OVER_S, lambda: states - gateway.codes())
         gather(told.over_at_site, states, 15, gateway.over_at_site)
+
+
+def still_sound(damage: Damage, harm: str) -> None:
+    codes, ledger, status = damage.after[harm]
+    assert codes <= {("", "buffer_damaged")}
+    assert status == 0, ledger
