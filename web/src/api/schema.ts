@@ -1867,8 +1867,8 @@ export interface components {
         /**
          * GatewaySummary
          * @description signals, silent: how many it has, and how many of them nothing was heard of. conditions: how many hold, `away`
-         *     among them. catch_up_s, backlog_readings, live_lag_s, clock_offset_s, buffer, adds_up: null before the first heartbeat
-         *     and while the gateway waits for its disk.
+         *     among them. catch_up_s, backlog_readings, live_lag_s, clock_offset_s, buffer, adds_up: null before the first
+         *     heartbeat and while the gateway waits for its disk.
          */
         GatewaySummary: {
             /** Adds Up */

@@ -78,7 +78,7 @@ async def test_arrays_and_the_standards_structures_of_node_opcua(tmp_path):
     steps = np.array(sink.values(1)[:10])
     assert sink.values(2)[:10] == (steps + 0.75).tolist()
     assert sink.values(3)[:10] == sink.values(4)[:10]
-    assert np.diff(steps).tolist() == [1] * 9
+    assert (np.diff(steps) >= 1).all()  # a busy server samples it late, and leaves steps out
     for key in (5, 6, 7):  # told once, shown as bad once, whatever else flows
         assert (len(sink.values(key)), sink.qualities(key)) == (1, {BAD_TYPE_MISMATCH})
     assert set(sink.conditions) == {ConditionCode.WRONG_TYPE}
