@@ -288,7 +288,7 @@ async def test_a_serial_device_that_is_gone_for_a_while(how, tmp_path):
 
 
 OUTAGES = [
-    2.0,
+    5.0,
     pytest.param(60.0, marks=pytest.mark.slow),
     pytest.param(600.0, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
 ]

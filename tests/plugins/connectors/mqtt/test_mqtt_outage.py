@@ -21,7 +21,7 @@ from tests.plugins.connectors.recording import eventually
 
 TOPIC = "digital_twin/pump/telemetry"
 OUTAGES = [
-    pytest.param(3.0, id="3s"),
+    pytest.param(5.0, id="5s"),
     pytest.param(60.0, id="60s", marks=pytest.mark.slow),
     pytest.param(600.0, id="10min", marks=[pytest.mark.nightly, pytest.mark.timeout(1500)]),
 ]

@@ -12,7 +12,7 @@ from tests.plugins.connectors.recording import eventually
 
 SPEED, STILL = "ns=1;s=pump.speed", "ns=1;s=pump.still"
 OUTAGES = (
-    2.0,
+    5.0,
     pytest.param(60.0, marks=pytest.mark.slow),
     pytest.param(600.0, marks=(pytest.mark.nightly, pytest.mark.timeout(900))),
 )
