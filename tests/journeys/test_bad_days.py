@@ -13,6 +13,7 @@ import pytest
 
 from tests.journeys.bad_days import DEVICES, FINDINGS, Devices, Plant, Told, named_and_over
 from tests.journeys.bad_plant import EdgeGateway, SmallDisk, good_values, nothing_missing, points
+from tests.journeys.mounting import has_disk, needs_disk
 from tests.journeys.worse_days import HARMS, Clock, Damage, Disk, Uplink, still_sound
 
 # Everything waits for stories that take a minute and a half, and more where many others share the machine.
@@ -26,12 +27,7 @@ class Days:
         self.plant = plant = Plant(folder, running)
         self.devices, self.clock = Devices(plant), Clock(plant)
         self.uplink, self.damage = Uplink(plant), Damage(plant, HARMS)
-        self.disk: Disk | None = None
-        self._why_no_disk = ""
-        try:
-            self.disk = Disk(plant, running.enter_context(SmallDisk(folder)))
-        except pytest.skip.Exception as skipped:
-            self._why_no_disk = str(skipped)
+        self.disk = Disk(plant, running.enter_context(SmallDisk(folder))) if has_disk else None
         told: list[Any] = [each for each in (self.devices, self.uplink, self.damage, self.disk) if each is not None]
         files = [str(each.gateway.file) for each in told]
         done = plant.site.run("apply", *files, "--directory", str(plant.site.directory), "--yes")
@@ -47,8 +43,6 @@ class Days:
         self._told: dict[int, Future[Any]] = {id(each): threads.submit(each.story) for each in stories}
 
     def of(self, story: Any) -> Any:
-        if story is None:
-            pytest.skip(self._why_no_disk)
         return self._told[id(story)].result()
 
 
@@ -98,6 +92,7 @@ def test_a_site_whose_clock_is_an_hour_wrong_costs_nothing(days: Days) -> None:
     assert (ledger["refused"], ledger["rejected"]) == (0, 0)
 
 
+@needs_disk
 @pytest.mark.parametrize("kind", ["full", "read_only"])
 def test_a_disk_that_takes_nothing_is_named_and_waited_for(days: Days, kind: str) -> None:
     disk: Disk = days.of(days.disk)
@@ -107,6 +102,7 @@ def test_a_disk_that_takes_nothing_is_named_and_waited_for(days: Days, kind: str
     assert not FINDINGS or ("broker", f"disk_{kind}") in told.found
 
 
+@needs_disk
 def test_what_the_devices_kept_while_the_disk_took_nothing_is_at_the_site(days: Days) -> None:
     days.of(days.disk)
     for signal_id in ("p3.recorded", "p3.published"):

@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from forewarn.domain.access import Role
+from tests.journeys.mounting import needs_disk
 from tests.journeys.test_standby import GatewayProcess, until
 from tests.peers.processes import free_port
 from tests.site_process import SiteProcess
 
+pytestmark = needs_disk
 PLANT = """
 [[source]]
 name = "push"
@@ -43,10 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """One of its own, of 160 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    try:
-        mount("-t", "tmpfs", "-o", "size=160m", "tmpfs", str(folder))
-    except subprocess.CalledProcessError:
-        pytest.skip("NOT RUN: only root may mount a small disk")
+    mount("-t", "tmpfs", "-o", "size=160m", "tmpfs", str(folder))
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 

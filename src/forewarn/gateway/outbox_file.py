@@ -14,6 +14,7 @@ from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, StorageFailed
 from forewarn.gateway import ledger
 from forewarn.gateway.disk_state import condition_of, disk_state
+from forewarn.kit.disk import sync_directory
 
 _log = structlog.get_logger(__name__)
 DATABASE: Final = "outbox.db"
@@ -89,7 +90,7 @@ def connect(directory: Path, slack_bytes: int) -> sqlite3.Connection:
             connection.execute("INSERT INTO thinning VALUES (1, 0, x'', ?)", (last,))
             connection.execute(f"PRAGMA user_version={VERSION}")
             connection.execute("COMMIT")
-            sync(directory)
+            sync_directory(directory)
         elif version != VERSION:
             raise ConfigurationError(
                 f"{directory / DATABASE} has format {version}, this Forewarn reads {VERSION}. Let the version that "
@@ -137,7 +138,7 @@ def set_aside(directory: Path, why: Exception) -> tuple[Path, str]:
         path = directory / name
         if path.exists():
             path.rename(directory / f"damaged-{stamp}-{name}")
-    sync(directory)
+    sync_directory(directory)
     aside = directory / f"damaged-{stamp}-{DATABASE}"
     text = (
         f"the outbox in {directory} is damaged ({why}). It was set aside as {aside.name}; what waited in it and cannot "
@@ -164,16 +165,8 @@ def claim_numbers(directory: Path, last: int) -> int:
         file.flush()
         os.fsync(file.fileno())
     half.rename(directory / NUMBERS)
-    sync(directory)
+    sync_directory(directory)
     return up_to
-
-
-def sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def failed(directory: Path, error: Exception) -> StorageFailed:

@@ -8,6 +8,15 @@ from typing import Final
 _BLOCK: Final = bytes(4_096)
 
 
+def sync_directory(directory: Path) -> None:
+    """What was made, renamed or deleted in it survives a power loss. Raises OSError."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_refusal(directory: Path) -> int | None:
     """The errno with which the disk refuses a small new file in `directory`; None where it takes one.
 

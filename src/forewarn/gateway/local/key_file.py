@@ -12,6 +12,7 @@ from typing import Final
 
 from forewarn.domain.errors import StorageFailed
 from forewarn.gateway.disk_state import condition_of
+from forewarn.kit.disk import sync_directory
 
 FILE: Final = "signals.tsv"
 
@@ -61,7 +62,7 @@ class KeyFile:
                     # Half a line would become one with what is added next.
                     file.truncate(whole)
                     raise
-            _sync(self.path.parent)
+            sync_directory(self.path.parent)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -80,7 +81,7 @@ class KeyFile:
                 except OSError:
                     self.path.rename(aside)
             half.rename(self.path)
-            _sync(self.path.parent)
+            sync_directory(self.path.parent)
         except OSError as error:
             raise self._refused(error) from error
         return aside if was_there else None
@@ -124,11 +125,3 @@ def _write(file: io.FileIO, text: bytes) -> None:
     """All of it; what does not fit any more is refused at the second try."""
     while text:
         text = text[file.write(text) :]
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
