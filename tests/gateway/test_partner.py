@@ -76,9 +76,9 @@ class Holder:
         return {start for _, start, _ in self.gaps.spans()} <= self.told
 
     def holes(self) -> list[tuple[int, int]]:
-        """Between two polls, where it lost the device or its life."""
+        """Between two polls, where it lost the device or its life; at the moment of a poll: after it."""
         ends = pairwise([BEGIN, *self.read, 2**62])
-        return [(before, after) for before, after in ends if any(before <= lost <= after for lost in self.losses)]
+        return [(before, after) for before, after in ends if any(before <= lost < after for lost in self.losses)]
 
 
 class Waiting:
