@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import threading
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -128,9 +129,12 @@ class Watcher:
         self.heard: list[bytes] = []
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.on_message = lambda _c, _d, message: self.heard.append(bytes(message.payload))
+        hears = threading.Event()
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 1)
+        self._client.on_subscribe = lambda *_: hears.set()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+        assert hears.wait(90), "the broker did not answer the subscription"
 
     def close(self) -> None:
         self._client.disconnect()

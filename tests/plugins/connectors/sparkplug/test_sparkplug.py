@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,9 +56,12 @@ class Watcher:
         self.heard: list[tuple[str, bytes, int, bool]] = []
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.on_message = lambda _c, _d, m: self.heard.append((m.topic, bytes(m.payload), m.qos, m.retain))
+        hears = threading.Event()
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 1)
+        self._client.on_subscribe = lambda *_: hears.set()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+        assert hears.wait(90), "the broker did not answer the subscription"
 
     def of(self, part: str) -> list[bytes]:
         return [raw for topic, raw, *_ in self.heard if part in topic]

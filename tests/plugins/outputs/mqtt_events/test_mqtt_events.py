@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,8 @@ class Listener:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False)
         self._client.on_message = lambda _c, _d, m: self.heard.append((m.topic, json.loads(m.payload), m.qos, m.retain))
         self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._hears = threading.Event()
+        self._client.on_subscribe = lambda *_: self._hears.set()
         self._client.reconnect_delay_set(0.05, 0.1)
         self._client.connect("127.0.0.1", port, keepalive=2)
         self._client.loop_start()
@@ -101,6 +104,8 @@ class Listener:
         return [told for topic, told, *_ in self.heard if topic == STATE]
 
     def __enter__(self) -> "Listener":
+        """What is published before the broker knows of the subscription is heard by nobody."""
+        assert self._hears.wait(90), "the broker did not answer the subscription"
         return self
 
     def __exit__(self, *_: object) -> None:
