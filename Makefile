@@ -7,6 +7,8 @@ STAMP  := $(VENV)/.forewarn
 SHARED := ../shared/data
 # Processes that share the tests out: most of them wait for servers. 0 runs them in one, as a debugger wants it.
 WORKERS ?= 2
+# The ordinary suite draws the same examples each run, the long ones search for rare ones.
+test-all test-nightly: export FOREWARN_EXAMPLES ?= random
 export FOREWARN_DATA ?= $(if $(wildcard $(SHARED)),$(abspath $(SHARED)),)
 
 .PHONY: demo test test-all test-nightly lint format bench bench-peers web clean doctor

@@ -1,15 +1,21 @@
 """How the whole suite is shared out, and the event loop that the product runs on."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
-# No test asserts a time, nor does Hypothesis: by itself it fails examples that take 200 ms.
-settings.register_profile("forewarn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("forewarn")
+# The ordinary suite draws the same examples each run: a change is judged by what it changed. Rare ones are searched for
+# by `make test-all` and at night. No test asserts a time, nor does Hypothesis: by itself it fails what takes 200 ms.
+_SAME = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, database=None, derandomize=True
+)
+settings.register_profile("same", _SAME)
+settings.register_profile("random", _SAME, derandomize=False)
+settings.load_profile(os.environ.get("FOREWARN_EXAMPLES") or "same")
 # What mostly waits comes first, so that at the end no worker is left with minutes of it.
 _WAITING = ("browser", "journeys", "gateway", "plugins/connectors", "app", "plugins", "conformance", "simulator")
 

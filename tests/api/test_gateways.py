@@ -42,6 +42,17 @@ def test_before_its_first_heartbeat_a_gateway_waits(site: Site, gateway: Gateway
     assert told["signals"] == 3
 
 
+def test_one_that_waits_for_its_disk_is_not_called_connected(site: Site, gateway: Gateway) -> None:
+    began, now = now_us() - 90 * SECOND, now_us()
+    full = GatewayCondition(ConditionCode.DISK_FULL, "", began, now, "no room")
+    gateway.beat(started_at=began, conditions=(full,), silent=("a.x", "a.y"), waits_for_disk=True)
+    told = shown(site, gateway)
+    assert (told["state"], told["state_since"]) == ("waiting_for_disk", told["started_at"])
+    assert listed(site, gateway)["state"] == "waiting_for_disk"
+    assert [c["code"] for c in told["conditions_now"]] == ["disk_full"]  # type: ignore[attr-defined]
+    assert (told["uplink"], told["ledger"], told["buffer"], told["live_lag_s"]) == (None, None, None, None)
+
+
 def test_one_that_nobody_knows_is_not_found(site: Site) -> None:
     assert site.client.get("/api/v1/gateways/none").status_code == 404
     assert site.client.get("/api/v1/gateways/none/requests").json() == {"requests": []}

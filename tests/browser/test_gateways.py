@@ -90,6 +90,42 @@ def status() -> GatewayStatus:
     )
 
 
+@pytest.fixture
+def without_disk(demo_server: SiteProcess) -> Iterator[str]:
+    """One that waits for its disk, as it tells of itself."""
+    name, now = "gw-no-disk", now_us()
+    text = "/var/lib/forewarn: no room for its files"
+    told = GatewayStatus(
+        name=name,
+        version="1.0",
+        at=now,
+        started_at=now - 60 * SECOND,
+        role=GatewayRole.ALONE,
+        uplink=UplinkStatus(SiteState.CONNECTED, now),
+        buffer=BufferStatus(1_000_000, 0, 0, 5_000),
+        ledger=LedgerSums(),
+        conditions=(GatewayCondition(ConditionCode.DISK_FULL, "", now - 60 * SECOND, now, text),),
+        silent=("none.here",),
+        waits_for_disk=True,
+    )
+    with speaking(demo_server, name, ["none.here"]) as client:
+        assert client.post("/heartbeat", content=msgspec.json.encode(told)).status_code == 200
+        yield name
+    assert demo_server.http.delete(f"/api/v1/gateways/{name}").status_code == 204
+
+
+def test_one_that_waits_for_its_disk_says_so_and_why(page: Page, without_disk: str) -> None:
+    page.goto("/admin/gateways")
+    row = page.get_by_role("row").filter(has_text=without_disk)
+    expect(row).to_contain_text("Waits for its disk")
+    page.goto(f"/admin/gateways/{without_disk}")
+    expect(page.get_by_text("Disk full")).to_be_visible()
+    expect(page.get_by_text("no room for its files")).to_be_visible()
+    expect(page.get_by_text("Nothing is collected and no alarm is judged")).to_be_visible()
+    for wrong in ("Connected", "first heartbeat", "all are heard", "nothing waits", "behind"):
+        expect(page.get_by_text(wrong)).to_have_count(0)
+
+
 def test_from_the_list_to_one_gateway_by_keyboard(page: Page, gateway: str) -> None:
     page.goto("/admin/gateways")
     link = page.get_by_role("link", name=gateway)

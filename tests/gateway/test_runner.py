@@ -99,6 +99,20 @@ async def test_a_source_that_never_connected_leaves_no_gap():
     assert len(connector.runs) == 6
 
 
+async def test_the_log_says_what_to_do_about_a_lost_source(caplog):
+    connector = ScriptedConnector(
+        a=[SourceUnreachable("nobody there")], b=[SourceUnreachable("nobody there: check the cable of b")]
+    )
+    wanted = (
+        "source a unreachable: nobody there. Check its power",
+        "source b unreachable: nobody there: check the cable of b",
+    )
+    sources, signals = [source("a"), source("b")], [signal(1, "a"), signal(2, "b")]
+    async with Started(runner_of(connector, MemoryDoor(), sources, signals)):
+        await eventually(lambda: all(any(m.startswith(w) for m in caplog.messages) for w in wanted), "both are told")
+    assert wanted[1] in caplog.messages  # it knows better
+
+
 async def test_dead_and_buggy_sources_do_not_slow_the_living():
     class Stuck(ScriptedConnector):
         async def run(self, request, sink) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from forewarn.contracts.batch_log import Appended
 from forewarn.contracts.door import Submission
+from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Reason, Verdict, Verdicts
 from forewarn.gateway.gaps import Gaps
@@ -37,7 +38,7 @@ async def test_what_was_rejected_hides_nothing_that_comes_after_it() -> None:
     its loss leaves begins now."""
     door, key = Door(), np.array([1], np.int32)
     health = SourceHealth("plc", "opcua", 30 * SECOND, lambda: NOW)
-    sink = DoorSink(health, door, BatchNumbers(-1), [1], lambda: NOW, Gaps().of("plc", exact=False))
+    sink = DoorSink(health, door, BatchNumbers(-1), {1: "p1.flow"}, lambda: NOW, Gaps().of("plc", exact=False))
     for at in (NOW - SECOND, NOW + HOUR):
         await sink.put(key, np.array([at]), np.ones(1), np.zeros(1, np.uint32))
     assert sink.newest(key).tolist() == [NOW - SECOND]
@@ -45,3 +46,5 @@ async def test_what_was_rejected_hides_nothing_that_comes_after_it() -> None:
     assert door.taken == [NOW - SECOND, NOW]
     status = health.status()
     assert (status.readings, status.rejected) == (2, 1)
+    told = [c.text for c in health.conditions() if c.code is ConditionCode.READINGS_REJECTED]
+    assert told == [f"signal p1.flow: {Reason.TIME_IN_FUTURE}"]

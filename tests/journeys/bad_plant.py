@@ -111,6 +111,12 @@ output = [{{ output = "local_page", settings = {{ port = {page} }} }}]
         """Subject and name of the states that its own page tells of."""
         return {(c["subject"], c["code"]) for c in self.status().get("conditions", ())}
 
+    def stood_s(self, subject: str, code: str) -> float:
+        """How long it has been in that state, by its own clock."""
+        told = self.status()
+        held = (c["since"] for c in told.get("conditions", ()) if (c["subject"], c["code"]) == (subject, code))
+        return max(((told["at"] - since) / 1e6 for since in held), default=0.0)
+
     def at_site(self) -> dict[str, Any]:
         answer = self.site.http.get(f"/api/v1/gateways/{self.name}")
         return answer.json() if answer.status_code == 200 else {}

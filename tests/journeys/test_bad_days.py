@@ -114,6 +114,7 @@ def test_the_site_s_own_certificate(days: Days, code: str) -> None:
     uplink: Uplink = days.of(days.uplink)
     state = ("site", code)
     assert state in uplink.told.page
+    assert not FINDINGS or state in uplink.told.found, "a finding, told once the site was back"
     assert state in uplink.told.over
     assert state in uplink.told.over_at_site
 

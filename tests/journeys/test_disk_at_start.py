@@ -94,6 +94,7 @@ output = [{{ output = "local_page", settings = {{ port = {self.page} }} }}]
         page = self.html()
         return bool(
             code in held
+            and at_site["state"] == "waiting_for_disk"
             and at_site["ledger"] is None
             and (held[code]["remedy"] or "Check" in held[code]["text"])
             and held[code]["remedy"] in page

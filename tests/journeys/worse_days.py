@@ -3,7 +3,8 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from forewarn.domain.access import Role
 from forewarn.kit.clock import HOUR
@@ -15,6 +16,7 @@ from tests.journeys.bad_plant import (
     ClockedSite,
     EdgeGateway,
     SmallDisk,
+    findings_of,
     nothing_missing,
     until,
 )
@@ -131,11 +133,13 @@ class Uplink:
         for identity, code in ((self._old, "certificate_expired"), (self._new, "certificate_untrusted")):
             with self._front(identity):
                 gather(told.page, {("site", code)}, NAMED_S, gateway.codes)
+                until(lambda code=code: gateway.stood_s("site", code) > 11, f"{code} lasts, so that it is a finding")
                 if code == "certificate_untrusted":
                     self._believe_new()
                     wanted = {("site", "certificate_expired"), ("site", "certificate_untrusted")}
                     gather(told.over_at_site, wanted, 90, gateway.over_at_site)
                     told.over = wanted - gateway.codes()
+                    gather(told.found, wanted, 30, lambda w=wanted: found_on(gateway, "p4", w, ended=True))
                     self._break_the_file()
                     nothing_missing(gateway.site, "p4.published")
         return self
@@ -164,6 +168,8 @@ HARMS = (
     "bytes of the outbox's journal are turned",
     "bytes of the raw log are turned",
     "bytes of the outbox are turned",
+    "the raw log is no database any more",
+    "the outbox is no database any more",
 )
 MORE_HARMS = (
     "the outbox's journal is cut",
@@ -180,22 +186,26 @@ class Damage:
     def __init__(self, plant: Plant, harms: Sequence[str]) -> None:
         self._plant, self._harms = plant, harms
         self.gateway = EdgeGateway(plant.folder, "gw-damage", plant.site, plant.counting("p5"))
-        self.after: dict[str, tuple[set[State], str, int]] = {}
+        self.after: dict[str, tuple[set[State], set[State], str, int]] = {}
 
     def _harm(self, name: str) -> None:
         if name.startswith("all"):
             for each in (*HARMS, *MORE_HARMS[:-1]):
-                self._harm(each)
+                if "no database" not in each:  # nothing of it would be left to harm
+                    self._harm(each)
             return
         folder, pattern = next(place for words, place in _PLACES.items() if words in name)
         files = list((self.gateway.directory / folder).glob(pattern + ("-wal" if "journal" in name else "")))
         assert files, name
         for file in files:
             content = bytearray(file.read_bytes())
+            if "no database" in name:  # nor is there a journal to heal it from
+                file.with_name(file.name + "-wal").unlink(missing_ok=True)
+                content[:100] = bytes(100)
             middle = len(content) // 2
             if "cut" in name:
                 del content[-min(3_001, len(content)) :]
-            else:
+            elif "turned" in name:
                 content[middle : middle + 64] = bytes(b ^ 0x5A for b in content[middle : middle + 64])
             file.write_bytes(content)
 
@@ -213,10 +223,21 @@ class Damage:
             until(lambda: gateway.connected("plc", "broker"), f"after {name}", START_S)
             gateway.goes_on("plc")
             gateway.goes_on("broker")
-            codes = {state for state in gateway.codes() if not state[0]}
+            since = {("", c["code"]): c["since"] for c in gateway.status()["conditions"] if not c["subject"]}
+            found: set[State] = set()
+            gather(found, set(since), 60, lambda since=since: self._found(since))
             done = gateway.command("ledger")
-            self.after[name] = codes, done.stdout + done.stderr, done.returncode
+            self.after[name] = set(since), found, done.stdout + done.stderr, done.returncode
         return self
+
+    def _found(self, since: Mapping[State, int]) -> set[State]:
+        """Those of which the site has a finding that began then, over or not."""
+        return {
+            state
+            for state, at in since.items()
+            for f in findings_of(self.gateway.site, state[1], "p5")
+            if abs(datetime.fromisoformat(f["detected_at"]).timestamp() - at / 1e6) < 0.01
+        }
 
 
 _PLACES = {"raw log": ("raw", "*.db"), "outbox": ("outbox", "outbox.db"), "memory": ("", "gateway.db")}
@@ -259,6 +280,8 @@ class Slowly:
 
 
 def still_sound(damage: Damage, harm: str) -> None:
-    codes, ledger, status = damage.after[harm]
-    assert codes <= {("", "buffer_damaged")}
+    codes, found, ledger, status = damage.after[harm]
+    lost = {("", "buffer_damaged")}
+    assert codes == lost if "no database" in harm else codes <= lost, "on the gateway's own page"
+    assert found == codes, "a finding"
     assert status == 0, ledger

@@ -18,9 +18,11 @@ AWAY_US: Final = 30 * SECOND
 
 
 class GatewayState(StrEnum):
-    """As the site sees it. WAITING: it sent its signals, but no heartbeat yet."""
+    """As the site sees it. WAITING: it sent its signals, but no heartbeat yet. WAITING_FOR_DISK: it is heard, and
+    collects nothing before its files can be opened."""
 
     WAITING = "waiting"
+    WAITING_FOR_DISK = "waiting_for_disk"
     CONNECTED = "connected"
     CATCHING_UP = "catching_up"
     AWAY = "away"
@@ -323,5 +325,7 @@ def _state(record: GatewayRecord, status: GatewayStatus | None, away: int | None
         return GatewayState.WAITING, record.first_seen
     if away is not None:
         return GatewayState.AWAY, away
+    if status.waits_for_disk:
+        return GatewayState.WAITING_FOR_DISK, status.started_at
     busy = status.uplink.state is SiteState.CATCHING_UP
     return GatewayState.CATCHING_UP if busy else GatewayState.CONNECTED, status.uplink.state_since

@@ -86,6 +86,12 @@ def remedy_for(code: ConditionCode, text: str) -> str:
     return "" if _TELLS.search(text) else code.remedy
 
 
+def with_remedy(code: ConditionCode, text: str) -> str:
+    """As one line, for a log."""
+    remedy = remedy_for(code, text)
+    return f"{text.removesuffix('.')}. {remedy}" if remedy else text
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayCondition:
     """One state that holds since `since` (microseconds UTC, our clock) and is named again at every occurrence.

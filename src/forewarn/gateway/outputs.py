@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from forewarn.contracts.output import Output, OutputRequest
 from forewarn.contracts.status_board import StatusBoard
-from forewarn.domain.conditions import ConditionCode, GatewayCondition, remedy_for
+from forewarn.domain.conditions import ConditionCode, GatewayCondition, with_remedy
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.gateway.conditions import Conditions
 from forewarn.kit.clock import now_us
@@ -57,7 +57,7 @@ class OutputRunner:
             started = asyncio.get_running_loop().time()
             code, why = await self._run_once(planned)
             conditions.enter(code, why)
-            _log.warning("output %s ended: %s", planned.name, f"{why}. {remedy_for(code, why)}".removesuffix(". "))
+            _log.warning("output %s ended: %s", planned.name, with_remedy(code, why))
             if code is ConditionCode.MISCONFIGURED:
                 conditions.enter(code, why, lasting=True)
                 return

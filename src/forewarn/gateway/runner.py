@@ -161,11 +161,11 @@ class SourceRunner:
 
     def _start(self, name: str) -> None:
         plan, health = self._plans[name], self._health[name]
-        keys = [signal.key for signal in plan.signals]
+        ids = {signal.key: signal.id for signal in plan.signals}
         if name not in self._numbers:
             self._numbers[name] = BatchNumbers(self._first_sequence(gateway_of(name)))
         gaps = self._gaps_of(plan)
-        sink = DoorSink(health, self._door, self._numbers[name], keys, self._clock, gaps, self._newest)
+        sink = DoorSink(health, self._door, self._numbers[name], ids, self._clock, gaps, self._newest)
         # Once a source: a restart of ours within this process is no absence.
         absence = self._absence if name in self._absent else None
         self._absent.discard(name)

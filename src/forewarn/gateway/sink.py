@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.contracts.door import Door
-from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.conditions import ConditionCode, with_remedy
 from forewarn.domain.errors import BatchLogFull, StorageFailed
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import BAD_NO_COMMUNICATION
@@ -53,7 +53,7 @@ class DoorSink:
     """Numbers batches, hands them to the door, and waits until they are durable.
 
     Nothing is ever dropped here: a full log or a refusing disk is waited out, and that wait holds the
-    connector back. `keys` are the signals that a gap is marked on when the source is lost.
+    connector back. `ids`: the signals' by their keys; a gap is marked on them when the source is lost.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DoorSink:
         health: SourceHealth,
         door: Door,
         numbers: BatchNumbers,
-        keys: Sequence[int],
+        ids: Mapping[int, str],
         clock: Callable[[], int],
         gaps: SourceGaps,
         stored: Newest | None = None,
@@ -74,7 +74,8 @@ class DoorSink:
         self._door = door
         self._numbers = numbers
         self._clock = clock
-        self._keys = np.unique(np.asarray(keys, np.int32))
+        self._ids = ids
+        self._keys = np.unique(np.fromiter(ids, np.int32, len(ids)))
         self._last_time = np.full(len(self._keys), _NEVER, np.int64)
         self._stored = stored
         self._newest = np.full(len(self._keys), _NEVER, np.int64)  # as _last_time, without the gaps we marked
@@ -121,7 +122,7 @@ class DoorSink:
     def rejected(self, count: int, example: str, condition: ConditionCode = ConditionCode.READINGS_REJECTED) -> None:
         if example != self._last_rejection:  # the same fault at every poll is one line in the log
             self._last_rejection = example
-            _log.warning("source %s: %d rejected: %s", self._health.name, count, example)
+            _log.warning("source %s: %d rejected: %s", self._health.name, count, with_remedy(condition, example))
         self._health.rejected(count, example, condition)
 
     def note(self, condition: ConditionCode, text: str) -> None:
@@ -197,5 +198,6 @@ class DoorSink:
         if refused := verdicts.count(Verdict.REJECTED):
             first = int(np.argmax(verdicts.verdict == Verdict.REJECTED))
             reason = REASONS[int(verdicts.reason[first])]
-            self._health.rejected(refused, f"signal {int(batch.signal[first])}: {reason}")
+            key = int(batch.signal[first])
+            self._health.rejected(refused, f"signal {self._ids.get(key, key)}: {reason}")
         return verdicts

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from forewarn.contracts.connector import Connector, SourceRequest
 from forewarn.domain.assets import Signal, SourceConfig
-from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.conditions import ConditionCode, with_remedy
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.domain.sources import SourceState
 from forewarn.gateway.health import SourceHealth
@@ -67,9 +67,8 @@ async def supervise(
             (health.misconfigured if misconfigured else health.lost)(why, condition)
             if was_connected or why != last_why:  # a source that stays away is one line in the log
                 what = "misconfigured" if misconfigured else "lost" if was_connected else "unreachable"
-                _log.log(
-                    logging.ERROR if misconfigured else logging.WARNING, "source %s %s: %s", config.name, what, why
-                )
+                level = logging.ERROR if misconfigured else logging.WARNING
+                _log.log(level, "source %s %s: %s", config.name, what, with_remedy(condition, why))
                 last_why = why
             if was_connected:
                 await mark(config.name, sink.mark_gap())
@@ -80,7 +79,7 @@ async def supervise(
             await asyncio.sleep(misconfigured_again_s if misconfigured else delay_s)
             attempt += 1
     except ConfigurationError as error:
-        _log.error("source %s is misconfigured: %s", config.name, error)
+        _log.error("source %s is misconfigured: %s", config.name, with_remedy(error.condition, str(error)))
         health.misconfigured(str(error), error.condition)
     except asyncio.CancelledError:
         health.enter(SourceState.STOPPED)

@@ -124,22 +124,22 @@ async def test_status_metrics_and_health() -> None:
 
 
 async def test_a_token_is_asked_for_and_a_cookie_remembers_it(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("a long secret\n")
+    (tmp_path / "token").write_text("a long secret, long enough\n")
     async with page(HandBoard(quiet_status()), token_file=str(tmp_path / "token")) as (url, session):
         for path in ("/", "/events", "/status.json", "/metrics"):
             async with session.get(url + path) as answer:
                 assert answer.status == 401
                 assert "86" + "\u202f" not in await answer.text()
         assert await text_of(session, f"{url}/healthz") == "ok\n"
-        headers = {"Authorization": "Bearer a long secret"}
+        headers = {"Authorization": "Bearer a long secret, long enough"}
         async with session.get(f"{url}/status.json", headers=headers) as answer:
             assert answer.status == 200
-        async with session.post(f"{url}/sign-in", data={"token": "a wrong secret"}) as answer:
+        async with session.post(f"{url}/sign-in", data={"token": "a wrong secret, as long as that"}) as answer:
             assert answer.status == 401
             assert "not the token" in await answer.text()
         form = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=form) as browser:
-            async with browser.post(f"{url}/sign-in", data={"token": "a long secret"}) as answer:
+            async with browser.post(f"{url}/sign-in", data={"token": "a long secret, long enough"}) as answer:
                 assert answer.status == 200
                 assert "gateway-line-1" in await answer.text()
             (cookie,) = list(form)
@@ -176,6 +176,15 @@ async def test_a_taken_port_and_a_missing_token_are_named() -> None:
     parsed = OUTPUT.settings.model_validate({"token_env": "NO_SUCH_VARIABLE"})
     with pytest.raises(ConfigurationError, match="NO_SUCH_VARIABLE"):
         await OUTPUT.run(OutputRequest("page", "g", parsed), HandBoard(quiet_status()))
+
+
+@pytest.mark.parametrize(("token", "said"), [("", "is empty"), ("x", "has 1 char"), ("fifteen letters", "has 15 char")])
+async def test_a_token_that_is_soon_guessed_is_refused(monkeypatch: pytest.MonkeyPatch, token: str, said: str) -> None:
+    monkeypatch.setenv("PAGE_TOKEN", token)
+    parsed = OUTPUT.settings.model_validate({"token_env": "PAGE_TOKEN", "port": free_port()})
+    with pytest.raises(ConfigurationError, match=f"the token {said}.*at least 16"):
+        async with asyncio.timeout(10):
+            await OUTPUT.run(OutputRequest("page", "g", parsed), HandBoard(quiet_status()))
 
 
 @pytest.mark.parametrize(

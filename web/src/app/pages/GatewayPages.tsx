@@ -39,7 +39,7 @@ export function GatewayPage() {
         <>
           <GatewayFigures gateway={gateway.data} />
           <ConditionsPanel now={gateway.data.conditions_now} journal={gateway.data.journal} />
-          <ConnectorsTable connectors={gateway.data.connectors} />
+          <ConnectorsTable gateway={gateway.data} />
           {gateway.data.ledger ? <LedgerPanel ledger={gateway.data.ledger} /> : null}
           <RawRequestsPanel gateway={name} signals={gateway.data.signal_ids} requests={requests.data ?? []} mayAsk={mayAsk} />
           {silent && mayAsk ? <RetirePanel gateway={name} onRetired={() => void navigate({ to: "/admin/gateways" })} /> : null}

@@ -1,6 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { GatewayBuffer, GatewayLedger } from "@/api/types";
-import { backlogWords, bufferShare, bufferWords, clockWords, conditionMark, delayWords, ledgerWords, unexplained } from "./words";
+import {
+  backlogWords,
+  bufferShare,
+  bufferWords,
+  clockWords,
+  conditionMark,
+  delayWords,
+  ledgerWords,
+  noDeviceWords,
+  silentWords,
+  stateMark,
+  stateWord,
+  unexplained,
+} from "./words";
 
 const LEDGER: GatewayLedger = {
   read: 1000,
@@ -59,6 +72,18 @@ describe("words", () => {
     expect(delayWords(-3_600)).toBe("clock 1 h ahead");
     expect(delayWords(0.25)).toBe("0.3 s");
     expect(delayWords(null)).toBe("–");
+  });
+  it("calls one that waits for its disk by that name", () => {
+    expect(stateWord("waiting_for_disk")).toBe("Waits for its disk");
+    expect(stateMark("waiting_for_disk")).toBe("alarm");
+    expect(noDeviceWords("waiting_for_disk")[0]).toBe("Nothing is collected");
+    expect(noDeviceWords("waiting")[1]).toContain("first heartbeat");
+    expect(noDeviceWords("connected")[1]).not.toContain("heartbeat");
+  });
+  it("tells how many signals are heard", () => {
+    expect(silentWords({ signals: 3, silent: 0 })).toBe("all are heard");
+    expect(silentWords({ signals: 3, silent: 1 })).toBe("1 of them silent");
+    expect(silentWords({ signals: 3, silent: 3 })).toBe("none of them is heard");
   });
   it("knows what is grave", () => {
     expect(conditionMark("disk_full")).toBe("alarm");

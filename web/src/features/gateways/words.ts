@@ -8,10 +8,23 @@ const STATES: Record<State, { word: string; mark: string }> = {
   catching_up: { word: "Catching up", mark: "advisory" },
   away: { word: "Away", mark: "alarm" },
   waiting: { word: "Not heard yet", mark: "no_data" },
+  waiting_for_disk: { word: "Waits for its disk", mark: "alarm" },
 };
 
 export const stateWord = (state: State): string => STATES[state].word;
 export const stateMark = (state: State): string => STATES[state].mark;
+
+/** It is heard, and collects nothing. */
+export const waitsForDisk = ({ state }: { state: State }): boolean => state === "waiting_for_disk";
+
+export const NOTHING_COLLECTED = "Nothing is collected and no alarm is judged before the gateway's files can be opened.";
+
+/** Why no device is told of: heading and what to expect. */
+export function noDeviceWords(state: State): [string, string] {
+  if (state === "waiting_for_disk") return ["Nothing is collected", "No device is read before the gateway's files can be opened: see its conditions."];
+  if (state === "waiting") return ["No device is told of", "They come with the gateway's first heartbeat."];
+  return ["No device is told of", "The gateway's file names none."];
+}
 
 const ROLES: Record<NonNullable<GatewaySummary["role"]>, string> = {
   alone: "No standby partner",
@@ -54,6 +67,11 @@ export function conditionMark(code: GatewayCondition["code"]): string {
 }
 
 export const conditionWord = (code: GatewayCondition["code"]): string => sentence(code);
+
+export function silentWords({ signals, silent }: { signals: number; silent: number }): string {
+  if (silent === 0) return "all are heard";
+  return silent >= signals ? "none of them is heard" : `${formatCount(silent)} of them silent`;
+}
 
 /** What waits at the gateway and how long it will take. */
 export function backlogWords(readings: number | null, seconds: number | null): string {

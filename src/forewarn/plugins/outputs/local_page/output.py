@@ -9,7 +9,7 @@ from forewarn.contracts.output import OutputRequest
 from forewarn.contracts.status_board import StatusBoard
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.kit.named_secret import named_secret
-from forewarn.plugins.outputs.local_page.settings import LocalPageSettings
+from forewarn.plugins.outputs.local_page.settings import LEAST_TOKEN, LocalPageSettings
 
 
 class LocalPage:
@@ -49,6 +49,7 @@ def _token(settings: LocalPageSettings) -> str | None:
         token = named_secret("token", settings.token_env, settings.token_file)
     except LookupError as error:
         raise ConfigurationError(str(error)) from None
-    if token == "":
-        raise ConfigurationError("the token is empty: put at least 16 characters where token_env or token_file says")
+    if token is not None and len(token) < LEAST_TOKEN:
+        given = f"has {len(token)} characters" if token else "is empty"
+        raise ConfigurationError(f"the token {given}: put at least {LEAST_TOKEN} where token_env or token_file says")
     return token

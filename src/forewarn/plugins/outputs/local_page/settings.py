@@ -2,9 +2,11 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LEAST_TOKEN: Final = 16
 
 
 class LocalPageSettings(BaseModel):
@@ -12,7 +14,7 @@ class LocalPageSettings(BaseModel):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(8090, ge=1, le=65535, description="TCP port to listen on.")
-    token_env: str | None = Field(None, description="Environment variable that holds the token readers must give.")
+    token_env: str | None = Field(None, description="Environment variable with the token (16 characters at least).")
     token_file: Path | None = Field(None, description="File that holds it; white space around it does not count.")
     certificate: Path | None = Field(None, description="Our certificate, PEM; HTTPS with it, HTTP without.")
     private_key: Path | None = Field(None, description="Its private key, PEM.")

@@ -1,18 +1,19 @@
 import { Table } from "@mantine/core";
-import type { GatewayConnector } from "@/api/types";
+import type { Gateway } from "@/api/types";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { ScrollBox } from "@/ui/components/ScrollBox";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatCount, formatTime, sentence } from "@/ui/format";
-import { connectorMark, delayWords } from "../words";
+import { connectorMark, delayWords, noDeviceWords } from "../words";
 import classes from "./Gateways.module.css";
 
 /** The devices behind one gateway, as it tells of them. */
-export function ConnectorsTable({ connectors }: { connectors: readonly GatewayConnector[] }) {
+export function ConnectorsTable({ gateway: { connectors, state } }: { gateway: Gateway }) {
+  const [title, expected] = noDeviceWords(state);
   return (
     <Panel title="Devices" flush>
       {connectors.length === 0 ? (
-        <Empty title="No device is told of">They come with the gateway&apos;s first heartbeat.</Empty>
+        <Empty title={title}>{expected}</Empty>
       ) : (
         <ScrollBox label="Devices" minWidth={0}>
           <Table verticalSpacing={7} horizontalSpacing={14} fz={13} className={classes.table}>

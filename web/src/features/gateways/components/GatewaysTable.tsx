@@ -90,7 +90,7 @@ function Row({ gateway, readAt }: { gateway: GatewaySummary; readAt: number }) {
         {gateway.buffer ? <BufferBar buffer={gateway.buffer} /> : "–"}
       </Table.Td>
       <Table.Td className="num" data-label="Devices">
-        {gateway.sources_connected} of {gateway.sources}
+        {gateway.sources ? `${gateway.sources_connected} of ${gateway.sources}` : "–"}
       </Table.Td>
       <Table.Td data-label="Ledger">{gateway.adds_up === null ? "–" : <Sum adds_up={gateway.adds_up} />}</Table.Td>
     </Table.Tr>

@@ -1,7 +1,7 @@
 import type { Gateway } from "@/api/types";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatDuration, sentence } from "@/ui/format";
-import { backlogWords, connectorMark, roleWords, stateMark, stateWord } from "../words";
+import { backlogWords, connectorMark, roleWords, stateMark, stateWord, waitsForDisk } from "../words";
 import classes from "./Road.module.css";
 
 const MOST = 8;
@@ -10,6 +10,7 @@ const MOST = 8;
 export function Road({ gateway }: { gateway: Gateway }) {
   const shown = gateway.connectors.slice(0, MOST);
   const more = gateway.connectors.length - shown.length;
+  const idle = waitsForDisk(gateway);
   const away = gateway.state === "away" || gateway.state === "waiting";
   return (
     <div className={classes.road} role="group" aria-label={`The way of the readings of ${gateway.name}`}>
@@ -27,10 +28,10 @@ export function Road({ gateway }: { gateway: Gateway }) {
           </li>
         ))}
         {more > 0 ? <li className={`${classes.more} muted`}>and {more} more</li> : null}
-        {shown.length === 0 ? <li className={`${classes.more} muted`}>no device told yet</li> : null}
+        {shown.length === 0 ? <li className={`${classes.more} muted`}>{idle ? "no device is read" : "no device told yet"}</li> : null}
       </ul>
       <div className={classes.gateway}>
-        <span className={classes.node} data-mark={away ? "alarm" : "normal"}>
+        <span className={classes.node} data-mark={away || idle ? "alarm" : "normal"}>
           <StateMark name={stateMark(gateway.state)} compact />
           <span>
             <strong>{gateway.name}</strong>
@@ -39,7 +40,7 @@ export function Road({ gateway }: { gateway: Gateway }) {
         </span>
       </div>
       <div className={classes.uplink}>
-        <span className={classes.way} data-broken={away || undefined} aria-hidden="true" />
+        <span className={classes.way} data-broken={away || idle || undefined} aria-hidden="true" />
         <span className={classes.small}>{uplinkWords(gateway)}</span>
       </div>
       <div className={classes.site}>
@@ -55,6 +56,7 @@ export function Road({ gateway }: { gateway: Gateway }) {
 function uplinkWords({ state, live_lag_s, backlog_readings, catch_up_s, seconds_since_last }: Gateway): string {
   if (state === "away") return `nothing heard for ${formatDuration(seconds_since_last)}`;
   if (state === "waiting") return stateWord(state);
+  if (state === "waiting_for_disk") return "heard, but nothing is sent";
   const behind = `${formatDuration(live_lag_s)} behind`;
   return backlog_readings ? `${behind}; backlog ${backlogWords(backlog_readings, catch_up_s)}` : behind;
 }
