@@ -58,7 +58,7 @@ def plant_of() -> tuple[Plant, list[AlarmRule]]:
         Asset("p1", "Pump one", PATH, "centrifugal_pump", components=(Component("bearing", ("VIB",)),)),
         Asset("p2", "Pump two", PATH),
         Asset("p9", "Dialect pump", PATH, "pump_dialect"),
-        Asset("q1", "Pump far away", SECOND_PATH),
+        Asset("q1", "Pump far away", SECOND_PATH, "centrifugal_pump"),
     )
     signals = (
         Signal("p1.vibration", "p1", "vibration", "vibration_velocity", "mm/s", limits=Limits(high=4.5)),

@@ -44,13 +44,14 @@ def test_every_route_is_guarded_and_has_a_rule(site: Site) -> None:
 
 
 # What a gateway says of itself: nobody else may, whatever their role.
-SPOKEN = ("/signals", "/parcels/{number}", "/heartbeat", "/lease")
+SPOKEN = ("/signals", "/parcels/{number}", "/heartbeat", "/lease", "/models", "/models/{model_id}")
 GATEWAY_NAME = "somebody's gateway"
 
 
 def filled(path: str) -> str:
-    names = ("session_id", "person_id", "machine_id", "asset_id", "sensor_id", "anomaly_id", "number", "request_id")
-    return path.format(**dict.fromkeys(names, "x"), gateway=GATEWAY_NAME)
+    names = ("session", "person", "machine", "asset", "sensor", "anomaly", "request", "model", "job")
+    given = dict.fromkeys([f"{name}_id" for name in names], "x")
+    return path.format(**given, number="x", version="x", gateway=GATEWAY_NAME)
 
 
 def knock(client: httpx.Client, method: str, path: str, **more: Any) -> int:

@@ -93,6 +93,7 @@ def test_stores_know_only_their_part(filled: Catalog, scope: Scope) -> None:
     everything = {a.finding.asset_id: a.id for a in filled.anomalies.find(AnomalyQuery())[0]}
     for name in PATHS:
         assert bool(anomaly_store.find(AnomalyQuery(asset_id=name))[0]) == (name in seen)
+        assert bool(anomaly_store.earlier(finding().detector, [name], 10**15, 9)) == (name in seen)
         if name in seen:
             assert alarm_store.journal((name, "vibration-high"))
             continue
@@ -104,6 +105,8 @@ def test_stores_know_only_their_part(filled: Catalog, scope: Scope) -> None:
             alarm_store.change((name, "vibration-high"), lambda r, s: (replace(s, occurrences=99), []))
         with pytest.raises(NotFound):
             anomaly_store.set_status(everything[name], AnomalyStatus.RESOLVED, "", 9)
+        with pytest.raises(NotFound):
+            anomaly_store.get(everything[name])
     assert all(a.status.occurrences != 99 for a in filled.alarms.rules())
 
 
@@ -117,7 +120,10 @@ def test_what_concerns_nobody_s_part_is_listed() -> None:
     }
 
 
-OF_PARTS = {"assets", "sensors", "anomalies", "alarm_rules", "alarms", "alarm_events"}
+# test_models.py, test_jobs.py, test_model_observations.py
+OF_MODELS = {"model_versions", "model_champions", "model_rollouts", "model_rollout_members"}
+OF_JOBS = {"jobs", "job_items", "model_observations"}
+OF_PARTS = {"assets", "sensors", "anomalies", "alarm_rules", "alarms", "alarm_events"} | OF_MODELS | OF_JOBS
 GUARDED = OF_PARTS | {
     "people",
     "machines",

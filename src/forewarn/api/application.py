@@ -13,10 +13,12 @@ from forewarn.api import (
     anomalies,
     assets,
     audit,
+    gateway_models,
     gateway_uplink,
     gateways,
     live_stream,
     machines,
+    models,
     people,
     problems,
     pump,
@@ -58,7 +60,7 @@ _NOUNS: Final = (
         simulation,
         system,
     ),
-    *(session, single_sign_on, people, machines, audit, gateways),
+    *(session, single_sign_on, people, machines, audit, gateways, gateway_models, models),
 )
 
 

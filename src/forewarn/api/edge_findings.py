@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import anyio.to_thread
 import msgspec
 
+from forewarn.api.edge_evidence import told_evidence
 from forewarn.api.parts import ApiParts
 from forewarn.api.telemetry_json import sensor_word, time_us
 from forewarn.contracts.anomaly_store import AnomalyStore
@@ -38,6 +39,7 @@ class _Told(msgspec.Struct):
     last_at: int
     ended_at: int | None = None
     count: int = 1
+    evidence: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Parcel(msgspec.Struct):
@@ -106,6 +108,7 @@ def _of_parcel(told: _Told, table: SignalTable, latest: int) -> Finding | Reason
         ended_at=told.ended_at,
         count=min(max(told.count, 1), 1 << 53),
         detected_by=BY_EDGE,
+        evidence=told_evidence(bytes(told.evidence), table, signal.asset_id),
     )
 
 

@@ -75,11 +75,18 @@ class GatewayDesk:
 
     def scored(self, gateway: str, ids: Sequence[str], keys: NDArray[np.int32], edge: EdgeIntake) -> list[str]:
         """Tell the line. keys: row 0 is none. The ids of the signals that it scores."""
-        former = self._former.get(gateway, _NOTHING)
-        collected = (keys[1:] > 0) & ~_named(former, ids)
+        collected = self._collected(gateway, ids, keys)
         edge.scores(gateway, keys[1:][collected])
-        self._told[gateway] = keys, former
+        self._told[gateway] = keys, self._former.get(gateway, _NOTHING)
         return [ids[i] for i in np.flatnonzero(collected).tolist()]
+
+    def collects(self, gateway: str, plant: PlantView) -> list[str]:
+        """Ids of the signals that it collects now; after `load`."""
+        ids, keys = self.tables.newest(gateway, plant.table)
+        return [ids[i] for i in np.flatnonzero(self._collected(gateway, ids, keys)).tolist()]
+
+    def _collected(self, gateway: str, ids: Sequence[str], keys: NDArray[np.int32]) -> NDArray[np.bool_]:
+        return (keys[1:] > 0) & ~_named(self._former.get(gateway, _NOTHING), ids)
 
     def vouch(
         self, status: GatewayStatus, ids: Sequence[str], keys: NDArray[np.int32], edge: EdgeIntake, now: int

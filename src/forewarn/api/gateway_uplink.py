@@ -1,5 +1,6 @@
 """What edge gateways send (docs/formats/uplink.md): signal table, parcels, heartbeat, lease. Machines only."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -18,6 +19,7 @@ from forewarn.api.gateway_minutes import admit_minutes
 from forewarn.api.gateway_parcels import decode_minutes, decode_readings, inflate, is_large
 from forewarn.api.gateway_status import decoded, status_of
 from forewarn.api.gateway_tables import TooEarly, ids_of, table_name
+from forewarn.api.gateway_tallies import told_tallies
 from forewarn.api.guard import principal_of
 from forewarn.api.parts import ApiParts, parts_of
 from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
@@ -30,6 +32,7 @@ from forewarn.domain.access import PrincipalKind, Scope
 from forewarn.domain.errors import InvalidInput, NotAllowed
 from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayStatus
+from forewarn.domain.model_delivery import Tally
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
 from forewarn.kit.clock import DAY, SECOND, to_rfc3339
@@ -68,10 +71,12 @@ class AskedRaw(BaseModel):
 
 
 class HeartbeatAnswer(BaseModel):
-    """time: the site's clock, microseconds UTC. requests: until they are told to be done."""
+    """time: the site's clock, microseconds UTC. requests: until they are told to be done. models: a name for what
+    `GET .../models` answers now."""
 
     time: int
     requests: list[AskedRaw]
+    models: str
 
 
 class LeaseAnswer(BaseModel):
@@ -150,7 +155,7 @@ _CLAIM: Final = {
 )
 async def put_signals(request: Request) -> Response:
     gateway = request.path_params["gateway"]
-    parts, desk = _speaker(request, gateway), desk_of(request)
+    parts, desk = speaker(request, gateway), desk_of(request)
     given = decoded(await read_body(request, parts.max_body_bytes), _SignalTable)
     ids = ids_of(given.signals)
     if given.table != table_name(ids):
@@ -172,7 +177,7 @@ async def put_signals(request: Request) -> Response:
 )
 async def take_parcel(request: Request) -> Response:
     gateway = request.path_params["gateway"]
-    parts = _speaker(request, gateway)
+    parts = speaker(request, gateway)
     number = _number(request.path_params["number"])
     if request.headers.get("content-encoding", "").strip().lower() != "zstd":
         raise UnsupportedMedia("a parcel is one zstd frame: send Content-Encoding: zstd")
@@ -293,14 +298,25 @@ def _read_findings(parts: ApiParts, body: bytes) -> tuple[list[Finding], dict[st
 )
 async def beat(request: Request) -> Response:
     gateway = request.path_params["gateway"]
-    parts, desk = _speaker(request, gateway), desk_of(request)
-    status, done = status_of(await read_body(request, parts.max_body_bytes), gateway)
+    parts, desk = speaker(request, gateway), desk_of(request)
+    body = await read_body(request, parts.max_body_bytes)
+    status, done = status_of(body, gateway)
+    tallies = told_tallies(body)
     await desk.load(gateway, parts.gateways)
     asked = await anyio.to_thread.run_sync(parts.gateways.beat, status, done)
     await _vouch(parts, desk, status)
     await desk.follow(status, parts.plant, parts.clock())
     requests = [{"id": r.id, "signals": r.signals, "start": r.start, "end": r.end} for r in asked]
-    return _answer({"time": parts.clock(), "requests": requests})
+    collected = desk.collects(gateway, parts.plant)
+    models = await anyio.to_thread.run_sync(_models, parts, gateway, collected, tallies)
+    return _answer({"time": parts.clock(), "requests": requests, "models": models})
+
+
+def _models(parts: ApiParts, gateway: str, collected: Sequence[str], tallies: Sequence[Tally]) -> str:
+    """What it has seen of models that are tried is kept; which ones it should hold now."""
+    if tallies:
+        parts.delivery.tell(gateway, tallies)
+    return parts.delivery.wanted(collected).revision
 
 
 async def _vouch(parts: ApiParts, desk: GatewayDesk, status: GatewayStatus) -> None:
@@ -324,7 +340,7 @@ async def _vouch(parts: ApiParts, desk: GatewayDesk, status: GatewayStatus) -> N
 )
 async def claim_lease(request: Request) -> Response:
     gateway = request.path_params["gateway"]
-    parts = _speaker(request, gateway)
+    parts = speaker(request, gateway)
     claim = decoded(await read_body(request, parts.max_body_bytes), _Claim)
     # A clock far ahead must not make the partner leave out what nobody has told yet.
     covered = min(claim.covered_until, parts.clock() + _AHEAD_US)
@@ -348,7 +364,7 @@ def _group(name: str, scope: Scope) -> str:
     return name if scope.everywhere else "\t".join((*scope.paths, name))
 
 
-def _speaker(request: Request, gateway: str) -> ApiParts:
+def speaker(request: Request, gateway: str) -> ApiParts:
     """Raises NotAllowed unless the gateway itself asks."""
     principal = principal_of(request)
     if principal.kind is not PrincipalKind.MACHINE or principal.name != gateway:

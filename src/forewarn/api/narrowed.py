@@ -75,6 +75,7 @@ class Narrower:
                 plant=NarrowPlant(self._whole.plant, scope),
                 alarms=self._whole.alarms.within(scope),
                 anomalies=self._whole.anomalies.within(scope),
+                models=None if self._whole.models is None else self._whole.models.within(scope),
                 scope=scope,
             )
             if len(self._known) > _REMEMBERED:

@@ -1,7 +1,7 @@
 """What the API is made of; `app/wiring.py` fills it in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
@@ -18,6 +18,7 @@ from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.contracts.gateway_leases import GatewayLeases
 from forewarn.contracts.gateway_store import GatewayStore
 from forewarn.contracts.historian import Historian
+from forewarn.contracts.model_delivery import ModelDelivery, NoDelivery
 from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.simulation import SimulationControl
 from forewarn.contracts.source_monitor import SourceMonitor
@@ -27,6 +28,7 @@ from forewarn.policies.admission import FUTURE_US
 if TYPE_CHECKING:
     from forewarn.api.instruments import Instruments
     from forewarn.api.live import LiveBroadcaster
+    from forewarn.api.model_parts import ModelParts
 
 
 NARROWED: Final = "forewarn.parts"
@@ -65,7 +67,8 @@ class ApiParts:
     baselining: bool by signal key, True where some detector still learns the signal's normal; no work, any thread.
     static_dir: the built web page; None serves the API alone. directory: whose disk's free space is reported.
     max_body_bytes: bound of a request body before and after decompression. scope: the part of the plant these show.
-    future_us: how far ahead of the clock a reading's time may lie.
+    future_us: how far ahead of the clock a reading's time may lie. models: None where none are kept.
+    delivery: of models to gateways.
     """
 
     door: Door
@@ -93,6 +96,8 @@ class ApiParts:
     baselining: Callable[[], NDArray[np.bool_]] = _nothing_learns
     scope: Scope = ALL
     future_us: int = FUTURE_US
+    models: "ModelParts | None" = None
+    delivery: ModelDelivery = field(default_factory=NoDelivery)
 
 
 def parts_of(request: Request) -> ApiParts:

@@ -10,8 +10,10 @@ from rich.text import Text
 
 from forewarn import __version__
 from forewarn.app.access_cli import machines_app, people_app
+from forewarn.app.dataset_names import Dataset
 from forewarn.app.gateway.cli import gateway_app
 from forewarn.app.late_settings import read_settings
+from forewarn.app.models_cli import models_app, train
 from forewarn.app.terminal import console, errors, progress_bar, say, told
 
 app = typer.Typer(
@@ -152,6 +154,8 @@ def show(
 app.add_typer(gateway_app, name="gateway")
 app.add_typer(people_app, name="people")
 app.add_typer(machines_app, name="machines")
+app.add_typer(models_app, name="models")
+app.command("train")(train)
 
 
 @app.command()
@@ -219,6 +223,23 @@ def drill(
     with told():
         ok = run_drill(config, 3.0 if short else seconds, only or [], keep, console, progress_bar())
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command("evaluate")
+def evaluate_dataset(
+    dataset: Annotated[Dataset, typer.Argument(metavar="DATASET", help="skab, nab, tep or simulator")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that holds the data sets  [default: what FOREWARN_DATA names]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Scoreboard to put the figures on: a .json; its page is beside it")
+    ] = None,
+) -> None:
+    """Measure the detectors on public data that you have, beside what knows no sensor, and beside published figures."""
+    from forewarn.app.evaluate_commands import evaluate
+
+    with told():
+        evaluate(dataset, data, out, console, progress_bar())
 
 
 @app.command()

@@ -25,7 +25,7 @@ def _read(store: PlantStore) -> _Snapshot:
     for signal in store.signals():
         if signal.asset_id in by_asset:
             by_asset[signal.asset_id].append(signal)
-    table = SignalTable.of(s for group in by_asset.values() for s in group)
+    table = SignalTable.of((s for group in by_asset.values() for s in group), assets)
     frozen = {asset_id: tuple(group) for asset_id, group in by_asset.items()}
     return _Snapshot(revision, table, MappingProxyType(assets), MappingProxyType(frozen))
 

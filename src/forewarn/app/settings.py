@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     detectors: tuple[str, ...] = Field(
         ("limits", "rate_of_change", "flatline", "robust_z"), description="Detectors that score on arrival"
     )
+    false_alarms_per_week: Positive = Field(1.0, description="Budget of false alarms a machine's model has, a week")
+    rollout_step_hours: Positive = Field(24.0, description="Least hours of a new model in the shadow, and as canary")
+    rollout_watch_days: Positive = Field(7.0, description="How long a new champion may still be rolled back, days")
+    rollout_every_s: Positive = Field(60.0, description="How often rollouts of models are looked at, seconds")
+    training_workers: int | None = Field(None, ge=1, description="Processes that train; none: all cores but one")
+    training_executor: Literal["local", "ray", "dask"] = Field("local", description="Where training runs")
+    training_address: str = Field("", description="Address of that Ray or Dask cluster")
     pump_asset: str | None = Field(None, description="Asset that the pump dialect of /api/ingest speaks for")
     log_format: Literal["console", "json"] = Field("console", description="Structured log as text or JSON lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")

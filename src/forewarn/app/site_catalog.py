@@ -11,6 +11,7 @@ from forewarn.catalog.inspection import has_audit_entries
 from forewarn.domain.audit import AuditAction, Deed
 
 ANCHOR: Final = "audit-anchor.json"
+MODELS: Final = "models"
 
 
 def seal_of(settings: Settings) -> Seal:
@@ -22,7 +23,7 @@ def seal_of(settings: Settings) -> Seal:
 def open_site_catalog(settings: Settings) -> Catalog:
     """As `open_catalog`; makes the directory and the keys of a new site."""
     settings.make_directory()
-    return open_catalog(settings.catalog_url, seal=seal_of(settings))
+    return open_catalog(settings.catalog_url, seal=seal_of(settings), models=settings.directory / MODELS)
 
 
 def local_deed(

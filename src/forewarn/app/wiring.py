@@ -27,6 +27,9 @@ from forewarn.app.plugins import connectors, load
 from forewarn.app.settings import MIB, Settings
 from forewarn.app.site_catalog import open_site_catalog
 from forewarn.app.site_gateways import SiteGateways
+from forewarn.app.site_models import SiteModels
+from forewarn.app.site_rollouts import SiteRollouts, site_rollouts
+from forewarn.app.site_training import TrainingDesk, model_parts, model_signer, trained_detectors, training_desk
 from forewarn.catalog import Catalog
 from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.detector import Detector
@@ -44,6 +47,8 @@ from forewarn.gateway.sink import Absence
 from forewarn.jobs.retention import Retention
 from forewarn.kit.clock import DAY, SECOND, monotonic_us, now_us
 from forewarn.kit.passwords import PasswordHashing
+from forewarn.learning.drift_watch import DriftWatch
+from forewarn.learning.machine_watch import MachineWatch
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.pipeline.judge import JudgeStage
@@ -51,6 +56,8 @@ from forewarn.pipeline.line import Line, RoutedOffsets
 from forewarn.pipeline.publish import PublishStage, VolatileOffsets
 from forewarn.pipeline.record import RecordStage, WatermarkOffsets
 from forewarn.pipeline.score import ScoreStage
+from forewarn.pipeline.shadow import ShadowStage
+from forewarn.policies.alarm_budget import AlarmBudget
 
 _log = structlog.get_logger(__name__)
 _LEAST_ABSENCE_US: Final = 3 * SECOND
@@ -75,6 +82,9 @@ class Site:
     retention: Retention
     heartbeat: Heartbeat
     gateways: SiteGateways
+    models: SiteModels
+    training: TrainingDesk
+    rollouts: SiteRollouts
     access: AccessParts
     first_password: str | None
     app: FastAPI
@@ -88,6 +98,8 @@ class Site:
             try:
                 await asyncio.to_thread(self.access.book.refresh)
                 await asyncio.to_thread(self.gateways.look_around)
+                await asyncio.to_thread(self.rollouts.look_around)
+                await asyncio.to_thread(self.models.refresh)
                 if second % _RETENTION_S == 0:
                     await asyncio.to_thread(self.retention.run)
                 if await asyncio.to_thread(self.plant.refresh):
@@ -115,18 +127,16 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
         catalog = closing.enter_context(open_site_catalog(settings))
         plant = CatalogPlantView(catalog.plant)
         log, historian = _stores(settings, directory, closing)
-        retention = Retention(historian, now_us, settings.keep_raw_days, settings.keep_rollup_days)
-        retention.run()
-        heartbeat = Heartbeat(directory)
-        closing.callback(lambda: heartbeat.beat(now_us()))
+        retention, heartbeat = _upkeep(settings, directory, historian, closing)
         door = _door(settings, log, plant, historian, np.flatnonzero(plant.table.known).astype(np.int32))
         feed = LiveBroadcaster()
         detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
         edge, gateways = _gateways(catalog, plant)
-        line = _line(detectors, catalog, plant, log, historian, feed, edge)
-        line.start()
-        closing.callback(line.stop)
+        rollouts, shadow = site_rollouts(settings, catalog, plant, edge)
+        models = _models(settings, catalog, rollouts)
+        line = _started(_line(detectors, catalog, plant, log, historian, feed, edge, models, shadow), closing)
         runner = _runner(catalog, plant, door, log, historian, heartbeat.last())
+        training = training_desk(settings, catalog, plant, historian)
         parts = ApiParts(
             door=door,
             log=log,
@@ -152,14 +162,31 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             pump_asset=settings.pump_asset,
             baselining=lambda: _baselining(detectors, edge),
             future_us=int(settings.max_future_s * SECOND),
+            models=model_parts(catalog, training, models),
+            delivery=rollouts,
         )
         access, password = open_access(settings, catalog, PasswordHashing(), demo=demo)
         closing.callback(access.book.close)
-        app = create_app(parts, access, front_door(settings))
         yield Site(
             *(settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat, gateways),
-            *(access, password, app),
+            *(models, training, rollouts, access, password, create_app(parts, access, front_door(settings))),
         )
+
+
+def _started(line: Line, closing: contextlib.ExitStack) -> Line:
+    line.start()
+    closing.callback(line.stop)
+    return line
+
+
+def _upkeep(
+    settings: Settings, directory: Path, historian: Historian, closing: contextlib.ExitStack
+) -> tuple[Retention, Heartbeat]:
+    retention = Retention(historian, now_us, settings.keep_raw_days, settings.keep_rollup_days)
+    retention.run()
+    heartbeat = Heartbeat(directory)
+    closing.callback(lambda: heartbeat.beat(now_us()))
+    return retention, heartbeat
 
 
 def _runner(
@@ -250,6 +277,15 @@ def _gateways(catalog: Catalog, plant: CatalogPlantView) -> tuple[EdgeDesk, Site
     return edge, gateways
 
 
+def _models(settings: Settings, catalog: Catalog, rollouts: SiteRollouts) -> SiteModels:
+    """Trusted is what this site signed."""
+    own = frozenset({model_signer(settings).public_key})
+    budget = AlarmBudget(per_week=settings.false_alarms_per_week)
+    models = SiteModels(catalog.models, catalog.anomalies, trained_detectors(), lambda: own, budget, rollouts.canaries)
+    models.refresh()
+    return models
+
+
 def _line(
     detectors: Sequence[Detector],
     catalog: Catalog,
@@ -258,16 +294,20 @@ def _line(
     historian: Historian,
     feed: LiveBroadcaster,
     edge: EdgeDesk,
+    models: SiteModels,
+    shadow: ShadowStage,
 ) -> Line:
-    score = ScoreStage(detectors, catalog.anomalies, plant, edge=edge)
+    watch = MachineWatch(models, trained_detectors(), drift=DriftWatch())
+    score = ScoreStage(detectors, catalog.anomalies, plant, edge=edge, machines=watch)
     score.warm(historian, now_us())
     judged = catalog.offsets.get("judge")
     judge = JudgeStage(catalog.alarms, plant, now_us, judged, monotonic_us, edge)
     judge.warm(historian, now_us(), _unjudged(log, judged))
-    stages: list[Stage] = [RecordStage(historian, log.depth), score, judge, PublishStage(feed)]
+    stages: list[Stage] = [RecordStage(historian, log.depth), score, judge, PublishStage(feed), shadow]
     # Each stage's place is kept where its effects are: with the segments, in the catalog, nowhere.
     routes: dict[str, StageOffsets] = {
         "record": WatermarkOffsets(historian),
         "publish": VolatileOffsets(log.depth().last_offset),
+        "shadow": VolatileOffsets(log.depth().last_offset),
     }
     return Line(log, stages, RoutedOffsets(catalog.offsets, routes))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, func, select, tuple_, update
 
 from forewarn.catalog.engine import Database, finite, upsert_by
@@ -18,11 +19,12 @@ from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import Deed
 from forewarn.domain.errors import InvalidInput, NotFound
-from forewarn.domain.findings import AnomalyStatus, Finding, Severity
-from forewarn.policies.anomaly_lifecycle import resolved_at
+from forewarn.domain.evidence import Evidence
+from forewarn.domain.findings import AnomalyStatus, Feedback, Finding, Severity
+from forewarn.policies.anomaly_lifecycle import after_feedback, resolved_at
 
 _KEY = ("sensor_key", "detector", "detected_at")
-_KEPT = ("anomaly_id", "status", "note", "resolved_at", "created_at")
+_KEPT = ("anomaly_id", "status", "note", "resolved_at", "created_at", "feedback")
 _MOST = 10_000
 _AT_ONCE = 1_000
 
@@ -95,6 +97,53 @@ class CatalogAnomalies:
         page = [_anomaly(row) for row in rows[:limit]]
         return page, _cursor(page[-1]) if len(rows) > limit else None
 
+    def get(self, anomaly_id: str) -> Anomaly:
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(anomalies).where(anomalies.c.anomaly_id == anomaly_id, self._seen)
+            ).one_or_none()
+        if row is None:
+            raise _unknown(anomaly_id)
+        return _anomaly(row)
+
+    def earlier(self, detector: str, asset_ids: Sequence[str], before: int, limit: int) -> Sequence[Anomaly]:
+        c = anomalies.c
+        wanted = select(anomalies).where(
+            c.detector == detector, c.asset_id.in_(asset_ids), c.detected_at < before, self._seen
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(c.detected_at.desc(), c.anomaly_id.desc()).limit(limit))
+            return [_anomaly(row) for row in rows]
+
+    def give_feedback(
+        self, anomaly_id: str, feedback: Feedback | None, deed: Callable[[Anomaly, Anomaly], Deed] | None = None
+    ) -> Anomaly:
+        with self._database.write() as connection:
+            query, row = self._locked(connection, anomaly_id)
+            before = _anomaly(row)
+            status = after_feedback(before.status, feedback)
+            closed = resolved_at(before.status, status, self._now(), before.resolved_at)
+            told = None if feedback is None else msgspec.to_builtins(feedback)
+            change = update(anomalies).where(anomalies.c.anomaly_id == anomaly_id)
+            connection.execute(change.values(status=status.value, resolved_at=closed, feedback=told))
+            after = _anomaly(connection.execute(query).one())
+            if deed is not None:
+                record(self._audit, connection, deed(before, after))
+            return after
+
+    def labelled(self, detector: str) -> Sequence[Anomaly]:
+        c = anomalies.c
+        query = select(anomalies).where(c.detector == detector, c.feedback.is_not(None), self._seen)
+        with self._database.read() as connection:
+            return [_anomaly(row) for row in connection.execute(query.order_by(c.detected_at, c.anomaly_id))]
+
+    def _locked(self, connection: Connection, anomaly_id: str) -> tuple[Select[Any], Row[Any]]:
+        query = select(anomalies).where(anomalies.c.anomaly_id == anomaly_id, self._seen).with_for_update()
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise _unknown(anomaly_id)
+        return query, row
+
     def set_status(
         self,
         anomaly_id: str,
@@ -104,10 +153,7 @@ class CatalogAnomalies:
         deed: Callable[[Anomaly, Anomaly], Deed] | None = None,
     ) -> Anomaly:
         with self._database.write() as connection:
-            query = select(anomalies).where(anomalies.c.anomaly_id == anomaly_id, self._seen).with_for_update()
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                raise NotFound(f"there is no anomaly {anomaly_id!r}")
+            query, row = self._locked(connection, anomaly_id)
             closed = resolved_at(AnomalyStatus(row.status), status, at, row.resolved_at)
             change = update(anomalies).where(anomalies.c.anomaly_id == anomaly_id)
             connection.execute(change.values(status=status.value, note=note, resolved_at=closed))
@@ -115,6 +161,10 @@ class CatalogAnomalies:
             if deed is not None:
                 record(self._audit, connection, deed(_anomaly(row), after))
             return after
+
+
+def _unknown(anomaly_id: str) -> NotFound:
+    return NotFound(f"there is no anomaly {anomaly_id!r}")
 
 
 def _given(query: AnomalyQuery) -> dict[str, object]:
@@ -212,6 +262,8 @@ def _row(finding: Finding, now: int) -> dict[str, Any]:
         "note": "",
         "resolved_at": None,
         "created_at": now,
+        "evidence": None if finding.evidence is None else msgspec.to_builtins(finding.evidence),
+        "feedback": None,
     }
 
 
@@ -233,6 +285,7 @@ def _finding(row: Row[Any]) -> Finding:
         ended_at=columns["ended_at"],
         count=columns["count"],
         detected_by=columns["detected_by"],
+        evidence=None if columns["evidence"] is None else msgspec.convert(columns["evidence"], Evidence),
     )
 
 
@@ -244,4 +297,5 @@ def _anomaly(row: Row[Any]) -> Anomaly:
         created_at=row.created_at,
         resolved_at=row.resolved_at,
         note=row.note,
+        feedback=None if row.feedback is None else msgspec.convert(row.feedback, Feedback),
     )

@@ -13,7 +13,11 @@ from forewarn.catalog.engine import Database, catalog_url, create_catalog_engine
 from forewarn.catalog.gateway_leases import CatalogLeases
 from forewarn.catalog.gateways import CatalogGateways
 from forewarn.catalog.inspection import bypasses_row_security
+from forewarn.catalog.jobs import CatalogJobs
 from forewarn.catalog.machines import CatalogMachines
+from forewarn.catalog.model_files import ModelFiles
+from forewarn.catalog.model_observations import CatalogObservations
+from forewarn.catalog.models import CatalogModels
 from forewarn.catalog.offsets import CatalogOffsets
 from forewarn.catalog.people import CatalogPeople
 from forewarn.catalog.plant import CatalogPlant
@@ -23,7 +27,10 @@ from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.audit_log import AuditLog
 from forewarn.contracts.gateway_leases import GatewayLeases
 from forewarn.contracts.gateway_store import GatewayStore
+from forewarn.contracts.job_store import JobStore
 from forewarn.contracts.machine_store import MachineStore
+from forewarn.contracts.model_observations import ModelObservations
+from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.offsets import StageOffsets
 from forewarn.contracts.people_store import PeopleStore
 from forewarn.contracts.plant_store import PlantStore
@@ -51,9 +58,14 @@ class Catalog:
     offsets: StageOffsets
     gateways: GatewayStore
     leases: GatewayLeases
+    jobs: JobStore
+    observations: ModelObservations
 
-    def __init__(self, database: Database, now: Callable[[], int], seal: Seal | None) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], int], seal: Seal | None, models: Path | None = None
+    ) -> None:
         self._database, self._now = database, now
+        self._model_files = None if models is None else ModelFiles(models)
         self._audit = None if seal is None else CatalogAudit(database, now, seal.key, seal.anchor)
         self.plant = CatalogPlant(database, now, self._audit)
         self.anomalies = CatalogAnomalies(database, now, self._audit)
@@ -61,6 +73,8 @@ class Catalog:
         self.offsets = CatalogOffsets(database)
         self.gateways = CatalogGateways(database, now, self._audit)
         self.leases = CatalogLeases(database, now)
+        self.jobs = CatalogJobs(database, now, self._audit)
+        self.observations = CatalogObservations(database)
 
     @property
     def audit(self) -> AuditLog:
@@ -73,6 +87,12 @@ class Catalog:
     @property
     def machines(self) -> MachineStore:
         return CatalogMachines(self._database, self._now, self._sealed())
+
+    @property
+    def models(self) -> ModelRegistry:
+        if self._model_files is None:
+            raise ConfigurationError("this catalog was opened without a folder for trained models")
+        return CatalogModels(self._database, self._model_files, self._now, self._audit)
 
     def _sealed(self) -> CatalogAudit:
         if self._audit is None:
@@ -108,11 +128,14 @@ class Catalog:
         self.close()
 
 
-def open_catalog(url: str, now: Callable[[], int] = now_us, seal: Seal | None = None) -> Catalog:
+def open_catalog(
+    url: str, now: Callable[[], int] = now_us, seal: Seal | None = None, models: Path | None = None
+) -> Catalog:
     """Open `sqlite:////path/catalog.db` or `postgresql+psycopg://...`, its schema brought up to date first.
 
-    now: microseconds UTC, for created_at and the like. Raises ConfigurationError (bad URL, database made by a newer
-    Forewarn) and StorageFailed (unreachable, read-only, not a database).
+    now: microseconds UTC, for created_at and the like. models: folder of the trained models' files. Raises
+    ConfigurationError (bad URL, database made by a newer Forewarn) and StorageFailed (unreachable, read-only, not a
+    database).
     """
     database = Database(create_catalog_engine(catalog_url(url)))
     try:
@@ -120,4 +143,4 @@ def open_catalog(url: str, now: Callable[[], int] = now_us, seal: Seal | None = 
     except BaseException:
         database.close()
         raise
-    return Catalog(database, now, seal)
+    return Catalog(database, now, seal, models)

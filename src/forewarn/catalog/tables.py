@@ -135,6 +135,8 @@ anomalies = Table(
     required("note", Text),
     Column("resolved_at", BigInteger),
     required("created_at", BigInteger),
+    Column("evidence", JSON(none_as_null=True)),
+    Column("feedback", JSON(none_as_null=True)),
     UniqueConstraint("sensor_key", "detector", "detected_at"),
 )
 for _filter in ("asset_id", "sensor_id", "status", "severity"):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import Deed
-from forewarn.domain.findings import AnomalyStatus, Finding, Severity
+from forewarn.domain.findings import AnomalyStatus, Feedback, Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,10 @@ class Anomaly:
     created_at: int
     resolved_at: int | None = None
     note: str = ""
+    feedback: Feedback | None = None
+
+
+Judged = Callable[[Anomaly, Anomaly], Deed] | None  # told what was and what is
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +42,38 @@ class AnomalyQuery:
 class AnomalyStore(Protocol):
     def within(self, scope: Scope) -> "AnomalyStore":
         """The same store, in which what lies outside `scope` does not exist: neither found nor changed."""
-        ...
 
     def upsert(self, findings: Sequence[Finding]) -> None:
         """Insert or update by (signal_key, detector, started_at), in one transaction. A status that a
         person set (anything but OPEN) is kept."""
-        ...
 
     def merge(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         """As `upsert`, of findings that may come late, twice and in any order: an episode's older state does not
         replace a newer one. Those that told something new, in their order."""
-        ...
 
     def open_episodes(self) -> Sequence[Finding]:
         """Findings with ended_at None, to go on with after a restart."""
-        ...
 
     def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
         """Matching anomalies and the cursor of the next page, None at the end."""
-        ...
+
+    def get(self, anomaly_id: str) -> Anomaly:
+        """Raises NotFound."""
+
+    def earlier(self, detector: str, asset_ids: Sequence[str], before: int, limit: int) -> Sequence[Anomaly]:
+        """Of these machines and one detector, begun before `before` (microseconds UTC), the newest first."""
 
     def open_counts(self) -> Mapping[str, int]:
         """Anomalies that no person has dealt with (status OPEN) by asset id; assets without one are absent."""
-        ...
 
-    def set_status(
-        self,
-        anomaly_id: str,
-        status: AnomalyStatus,
-        note: str,
-        at: int,
-        deed: Callable[[Anomaly, Anomaly], Deed] | None = None,
-    ) -> Anomaly:
+    def give_feedback(self, anomaly_id: str, feedback: Feedback | None, deed: Judged = None) -> Anomaly:
+        """In place of what was said before; None takes it back. `wrong` closes the anomaly as a false positive, any
+        other word or none opens one that was closed so. Raises NotFound."""
+
+    def labelled(self, detector: str) -> Sequence[Anomaly]:
+        """All with feedback, of one detector, oldest first."""
+
+    def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int, deed: Judged = None) -> Anomaly:
         """Move along open -> investigating -> resolved | false_positive (and back to open).
         `deed` is told what was and what is, and goes into the audit log in the same transaction. Raises NotFound,
         or Conflict for a step the lifecycle does not have."""
-        ...

@@ -14,6 +14,7 @@ class Action(StrEnum):
     INGEST = "readings.write"
     ACT_ON_ALARMS = "alarms.act"
     JUDGE_ANOMALIES = "anomalies.judge"
+    TRAIN_MODELS = "models.train"  # learn machines, say which model acts
     READ_SITE = "site.read"  # sources, sizes, metrics
     ASK_GATEWAYS = "gateways.ask"  # raw readings out of their rings
     RUN_SIMULATION = "simulation.run"

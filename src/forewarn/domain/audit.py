@@ -24,6 +24,7 @@ class AuditAction(StrEnum):
     AUDIT_EXPORTED = "audit_exported"
     LOG_DISCARDED = "log_discarded"
     READINGS_WRITTEN = "readings_written"  # by a person; gateways do nothing else
+    MODEL_CHANGED = "model_changed"
     UNREADABLE = "unreadable"  # never recorded: a row that is none of ours
 
 

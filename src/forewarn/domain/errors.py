@@ -1,6 +1,7 @@
 """The one error tree. An error learns its HTTP status only in `api/`."""
 
 from forewarn.domain.conditions import ConditionCode
+from forewarn.domain.model_versions import ArtifactFault
 
 
 class ForewarnError(Exception):
@@ -13,6 +14,14 @@ class InvalidInput(ForewarnError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class ArtifactRefused(InvalidInput):
+    """A model's file that must not be scored with; `fault` names why."""
+
+    def __init__(self, message: str, *, fault: ArtifactFault) -> None:
+        super().__init__(message, field="artifact")
+        self.fault = fault
 
 
 class NotFound(ForewarnError):
@@ -53,6 +62,10 @@ class StorageFailed(ForewarnError):
     def __init__(self, message: str, *, condition: ConditionCode = ConditionCode.FAILED) -> None:
         super().__init__(message)
         self.condition = condition
+
+
+class NotEnoughData(ForewarnError):
+    """Too little is known to say anything; the text says what is there and how much is needed."""
 
 
 class WouldBlock(ForewarnError):

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from forewarn.domain.evidence import Evidence
+
 BY_EDGE: Final = "edge_ml"  # Finding.detected_by: an edge gateway
+ENSEMBLE: Final = "ensemble"  # Finding.detector: a machine's trained model; signal_id is what it blames most
+BY_MODEL: Final = "model"  # Finding.detector: a machine's trained model cannot be used
 BY_CONDITION: Final = "gateway"  # Finding.detector: a condition that an edge gateway, or a source of it, is in
 
 
@@ -22,6 +26,24 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Verdict(StrEnum):
+    """What people say of a finding."""
+
+    CONFIRMED = "confirmed"
+    PARTLY = "partly"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A label: by whom, when (microseconds UTC)."""
+
+    verdict: Verdict
+    note: str
+    by: str
+    at: int
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One episode of one signal out of the ordinary, as one detector saw it.
@@ -30,7 +52,7 @@ class Finding:
     started_at, last_at, ended_at: source time, microseconds UTC; ended_at is None while it lasts.
     score: peak, 0-1, higher is more anomalous, 0.5 is the detector's own limit.
     value, expected: at the peak, in the signal's unit; expected is None where the detector has no opinion.
-    count: readings of the episode so far.
+    count: readings of the episode so far. evidence: of a trained model; None of all others.
     """
 
     signal_key: int
@@ -48,3 +70,4 @@ class Finding:
     ended_at: int | None = None
     count: int = 1
     detected_by: str = "rule"
+    evidence: Evidence | None = None

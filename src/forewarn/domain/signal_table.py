@@ -1,13 +1,13 @@
 """The signals' parameters as columns, indexed by signal key, for stages that may not loop."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.domain.assets import Signal
+from forewarn.domain.assets import Asset, Signal
 
 Column = NDArray[np.float64]
 _LIMITS: Final = ("low_critical", "low", "high", "high_critical")
@@ -25,6 +25,7 @@ class SignalTable:
     known: bool[size]; every float column is in the signal's own unit.
     speed_key: int32[size], the key of the same asset's speed signal (the one with running_above), or 0.
     running_above: float64[size], set on speed signals only.
+    assets: the machines by id, for what a nameplate tells a detector; empty where the caller knows none.
     """
 
     signals: tuple[Signal | None, ...]
@@ -40,13 +41,14 @@ class SignalTable:
     flatline_s: Column
     running_above: Column
     speed_key: NDArray[np.int32]
+    assets: Mapping[str, Asset] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return len(self.known)
 
     @staticmethod
-    def of(signals: Iterable[Signal]) -> "SignalTable":
+    def of(signals: Iterable[Signal], assets: Mapping[str, Asset] | None = None) -> "SignalTable":
         """Table of applied signals (key > 0)."""
         rows = [s for s in signals if s.key > 0]
         size = max((s.key for s in rows), default=0) + 1
@@ -64,4 +66,4 @@ class SignalTable:
                 if given is not None:
                     column[s.key] = given
         key_of = {s.id: s.key for s in rows}
-        return SignalTable(tuple(by_key), key_of, known, **columns, speed_key=speed_key)
+        return SignalTable(tuple(by_key), key_of, known, **columns, speed_key=speed_key, assets=assets or {})

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+HALF: Final = ".half"  # of a file that is being written
 _BLOCK: Final = bytes(4_096)
 
 
@@ -15,6 +16,23 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """`path` holds `content`, or what it held before, whenever the process or the power ends; durable on return. One
+    writer at a time. Raises OSError."""
+    half = path.with_name(f"{path.name}{HALF}")
+    try:
+        with half.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
 
 
 def write_refusal(directory: Path) -> int | None:

@@ -14,6 +14,7 @@ from forewarn.contracts.stage import Carriage, beside
 from forewarn.domain.findings import BY_CONDITION, BY_EDGE, Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.status import is_good
+from forewarn.learning.machine_watch import MachineWatch
 from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
 from forewarn.policies.severity import severity_of
@@ -26,7 +27,11 @@ PERSISTENCE: Final[Mapping[str, EpisodeSettings]] = {
     "limits": EpisodeSettings(off_s=10.0),
     "rate_of_change": EpisodeSettings(off_s=30.0),
     "flatline": EpisodeSettings(off_s=10.0),
+    # One reading of a window has an opinion, and the detector itself waits for the second window.
+    "vibration": EpisodeSettings(off_s=30.0),
 }
+# Where a machine's own model speaks for a signal, these learn on and are silent: they have no budget of false alarms.
+SUPERSEDED: Final = frozenset({"robust_z"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,12 @@ class ScoreStage:
         plant: PlantView,
         persistence: Mapping[str, EpisodeSettings] = PERSISTENCE,
         edge: EdgeDesk | None = None,
+        machines: MachineWatch | None = None,
     ) -> None:
         """persistence: by detector name; 5 of 20 readings over at least 5 s where it says nothing. edge: what
-        gateways tell; None = there are none."""
+        gateways tell; None = there are none. machines: trained models; None = there are none."""
         self._watches = [_Watch(d, EpisodeTracker(persistence.get(d.name, _STATISTICAL))) for d in detectors]
+        self._machines = machines
         self._anomalies = anomalies
         self._plant = plant
         self._edge, self._has_gateways = edge or EdgeDesk(), edge is not None
@@ -107,6 +114,8 @@ class ScoreStage:
             if len(batch):
                 for watch in self._watches:
                     watch.detector.score(batch)
+                if self._machines is not None and end == now_us:
+                    self._machines.warm(batch)
 
     def _follow_plant(self) -> None:
         if self._plant.revision == self._revision:
@@ -116,6 +125,8 @@ class ScoreStage:
         for watch in self._watches:
             watch.detector.configure(table)
             watch.tracker.resize(table.size)
+        if self._machines is not None:
+            self._machines.configure(table)
 
     def _resume(self) -> list[Finding]:
         """Once: take up the episodes that were open when the last process ended; a gateway's, when we score now."""
@@ -131,6 +142,8 @@ class ScoreStage:
     def _take_up(self, episodes: Sequence[Finding]) -> None:
         for watch in self._watches:
             watch.tracker.resume([f for f in episodes if f.detector == watch.detector.name])
+        if self._machines is not None:
+            self._machines.resume(episodes)
 
     def _lately_ended(self, standing: set[tuple[int, bool]]) -> list[Finding]:
         """What gateways told within a day and is over: the last process may have died before the judge heard of it,
@@ -158,11 +171,12 @@ class ScoreStage:
             self._take_up(
                 [f for f in self._anomalies.open_episodes() if f.signal_key < len(back) and back[f.signal_key]]
             )
-        return [
+        ended = [
             self._finding(watch.detector, replace(episode, ended_at=episode.last_at))
             for watch in self._watches
             for episode in watch.tracker.let_go(now)
         ]
+        return ended if self._machines is None else ended + self._machines.let_go(now)
 
     def _known_good(self, readings: ReadingBatch) -> ReadingBatch:
         known = self._table.known
@@ -174,11 +188,15 @@ class ScoreStage:
     def _score(self, readings: ReadingBatch) -> list[Finding]:
         if not len(readings):
             return []
-        return [finding for watch in self._watches for finding in self._findings(watch, readings)]
+        found = [finding for watch in self._watches for finding in self._findings(watch, readings)]
+        return found if self._machines is None else found + self._machines.score(readings)
 
     def _findings(self, watch: _Watch, readings: ReadingBatch) -> list[Finding]:
         scores = watch.detector.score(readings)
-        episodes = watch.tracker.track(readings, scores.score, scores.expected)
+        score = scores.score
+        if self._machines is not None and watch.detector.name in SUPERSEDED:
+            score = np.where(self._machines.judges(self._table.size)[readings.signal], np.nan, score)
+        episodes = watch.tracker.track(readings, score, scores.expected)
         return [self._finding(watch.detector, episode) for episode in episodes]
 
     def _finding(self, detector: Detector, episode: Episode) -> Finding:

@@ -14,6 +14,7 @@ ALLOWED: Final[Mapping[Role, frozenset[Action]]] = {
         Action.JUDGE_ANOMALIES,
         Action.EXPORT,
         Action.INGEST,
+        Action.TRAIN_MODELS,
         Action.READ_SITE,
         Action.ASK_GATEWAYS,
         Action.RUN_SIMULATION,

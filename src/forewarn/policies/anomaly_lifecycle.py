@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from forewarn.domain.errors import Conflict
-from forewarn.domain.findings import AnomalyStatus
+from forewarn.domain.findings import AnomalyStatus, Feedback, Verdict
 
 _CLOSED: Final = frozenset({AnomalyStatus.RESOLVED, AnomalyStatus.FALSE_POSITIVE})
 STEPS: Final[Mapping[AnomalyStatus, frozenset[AnomalyStatus]]] = {
@@ -13,6 +13,13 @@ STEPS: Final[Mapping[AnomalyStatus, frozenset[AnomalyStatus]]] = {
     AnomalyStatus.RESOLVED: frozenset({AnomalyStatus.OPEN}),
     AnomalyStatus.FALSE_POSITIVE: frozenset({AnomalyStatus.OPEN}),
 }
+
+
+def after_feedback(status: AnomalyStatus, feedback: Feedback | None) -> AnomalyStatus:
+    """Where people's word on it leads: a wrong one is a false positive, and only a wrong one."""
+    if feedback is not None and feedback.verdict is Verdict.WRONG:
+        return AnomalyStatus.FALSE_POSITIVE if AnomalyStatus.FALSE_POSITIVE in STEPS[status] else status
+    return AnomalyStatus.OPEN if status is AnomalyStatus.FALSE_POSITIVE else status
 
 
 def resolved_at(before: AnomalyStatus, after: AnomalyStatus, at: int, earlier: int | None) -> int | None:

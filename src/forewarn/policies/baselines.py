@@ -34,6 +34,7 @@ _COLUMNS: Final = {
     "limit": (np.float64, np.nan),
     "floor": (np.float64, 0.0),
     "period": (np.int64, 0),
+    "phase": (np.int32, 0),
 }
 
 
@@ -66,8 +67,12 @@ class Baselines:
     def __len__(self) -> int:
         return self._used
 
-    def allocate(self, floor: NDArray[np.float64], period: NDArray[np.int64]) -> NDArray[np.int32]:
-        """New empty slots. floor: least spread, in the signal's unit; period: nominal microseconds a reading."""
+    def allocate(
+        self, floor: NDArray[np.float64], period: NDArray[np.int64], phase: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """New empty slots. floor: least spread, in the signal's unit; period: nominal microseconds a reading. phase:
+        any number; slots of different ones are refreshed at different times, so that not all of a plant's are due at
+        once."""
         first, self._used = self._used, self._used + len(floor)
         if self._used > len(self._ring):
             room = max(self._used, 2 * len(self._ring), 64)
@@ -79,6 +84,7 @@ class Baselines:
         slots = np.arange(first, self._used, dtype=np.int32)
         self.columns["floor"][slots] = floor
         self.columns["period"][slots] = period
+        self.columns["phase"][slots] = phase % self._s.refresh
         self._restart(slots)
         return slots
 
@@ -210,11 +216,13 @@ class Baselines:
         spread = np.where(slowly, np.minimum(spread, most), spread)
         independent = np.minimum(count, _BLOCKS / np.maximum(share, 1e-9))
         limit = np.maximum(s.limit, s.headroom * extreme) * (1.0 + _CAUTION / independent)
+        warmed_up = np.isnan(c["median"][slots])
+        full = (count == s.window) & (c["stride"][slots] < s.longest_stride)
         c["median"][slots] = median + c["origin"][slots]
         c["spread"][slots] = spread
         c["limit"][slots] = np.where((share <= s.slow_share) | aged, limit, np.nan)
-        c["pending"][slots] = 0
-        self._thin(slots[(count == s.window) & (c["stride"][slots] < s.longest_stride)])
+        c["pending"][slots] = np.where(warmed_up | full, c["phase"][slots], 0)
+        self._thin(slots[full])
 
     def _in_order(self, slots: NDArray[np.int32], count: NDArray[np.int32]) -> NDArray[np.float64]:
         """Held readings, oldest first, NaN behind the last."""

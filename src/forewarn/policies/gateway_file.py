@@ -1,5 +1,6 @@
 """A gateway file (TOML): a plant file with the table `gateway`; every mistake is told with its line."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "private_key",
         "heartbeat_s",
         "timeout_s",
+        "model_keys",
     ),
     "gateway.thin": (*_THIN, "context_s", "finding_full_s", "hold_s", "rule"),
     "gateway.thin.rule": ("signals", *_THIN),
@@ -52,6 +54,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 # A quarter of it goes to reserves and write-ahead logs, a sixth or so to alarms and findings (gateway/disk_budget.py).
 _LEAST_BUDGET_MIB: Final = 64
 _MOST_NAME: Final = 128
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
 _LONGEST_GAP_S: Final = 86_400.0
 
 
@@ -165,6 +168,9 @@ def _uplink(gateway: Table) -> UplinkSettings | None:
         table.wrong("key_file", "key_env and key_file are both set: keep one")
     if table.has("certificate") != table.has("private_key"):
         table.wrong(None, "certificate and private_key belong together: set both or none")
+    keys = tuple(word.lower() for word in table.words("model_keys") or ())
+    if any(not _KEY.fullmatch(key) for key in keys):
+        table.wrong("model_keys", "model_keys are 64 hexadecimal digits each: the site's page of this gateway has them")
     defaults = UplinkSettings(url)
     return UplinkSettings(
         url=url.rstrip("/"),
@@ -175,6 +181,7 @@ def _uplink(gateway: Table) -> UplinkSettings | None:
         private_key=_path(table, "private_key"),
         heartbeat_s=table.number("heartbeat_s", least=1) or defaults.heartbeat_s,
         timeout_s=table.number("timeout_s", least=1) or defaults.timeout_s,
+        model_keys=keys,
     )
 
 

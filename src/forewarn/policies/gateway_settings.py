@@ -34,7 +34,7 @@ class ThinRuleWords:
 @dataclass(frozen=True, slots=True)
 class UplinkSettings:
     """key_env, key_file: where the machine's key is named. ca: who signs the site's certificate, where the system's
-    own do not."""
+    own do not. model_keys: whose models are used, 64 hexadecimal digits each; none: those that the site tells first."""
 
     url: str
     key_env: str | None = None
@@ -44,6 +44,7 @@ class UplinkSettings:
     private_key: Path | None = None
     heartbeat_s: float = 5.0
     timeout_s: float = 20.0
+    model_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ import re
 from difflib import get_close_matches
 
 from forewarn.domain.assets import Asset, AssetStatus, Component
+from forewarn.domain.errors import InvalidInput
 from forewarn.policies.asset_templates import RATINGS, TEMPLATES
 from forewarn.policies.asset_templates.model import FAILURE_MODES
 from forewarn.policies.asset_templates.ratings import CHOICES, MAY_BE_NEGATIVE
+from forewarn.policies.bearing_frequencies import bearing_geometry
 from forewarn.policies.toml_table import Table, did_you_mean
 
 PLAIN_ID = re.compile(r"[^\W_][\w.\-]*")
@@ -60,6 +62,10 @@ def _specifications(table: Table) -> dict[str, str | float | int | bool]:
         else:
             _check_known(part, key)
             kept[key] = value
+    try:
+        bearing_geometry(kept)
+    except InvalidInput as error:
+        part.wrong(error.field if error.field in kept else None, str(error))
     return kept
 
 

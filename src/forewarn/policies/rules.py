@@ -11,7 +11,7 @@ from forewarn.domain.quantity import shown
 from forewarn.policies.asset_templates.alarm_texts import alarm_text
 
 # `edge`: what a gateway of another make found (POST /api/v1/telemetry/batch, `anomalies`).
-STATISTICAL: Final = "robust_z,flatline,rate_of_change,edge"
+STATISTICAL: Final = "robust_z,flatline,rate_of_change,ensemble,vibration,edge"
 _ON_DELAY_S: Final = {"temperature": 10.0, "vibration_velocity": 5.0, "vibration": 5.0, "flow": 5.0, "level": 10.0}
 _OFF_DELAY_S: Final = 10.0
 _DEADBAND_SHARE: Final = 0.02

@@ -244,6 +244,52 @@ export interface paths {
         patch: operations["change_status_api_v1_anomalies__anomaly_id__patch"];
         trace?: never;
     };
+    "/api/v1/anomalies/{anomaly_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give Feedback
+         * @description What it turned out to be, in place of what was said before. `wrong` closes it as a false positive; of a trained
+         *     model's findings it moves the machine's threshold.
+         */
+        put: operations["give_feedback_api_v1_anomalies__anomaly_id__feedback_put"];
+        post?: never;
+        /**
+         * Take Feedback Back
+         * @description As if nothing had been said; the audit log keeps both.
+         */
+        delete: operations["take_feedback_back_api_v1_anomalies__anomaly_id__feedback_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/anomalies/{anomaly_id}/similar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Similar Findings
+         * @description Up to five that came before it and look alike: the same signals departed, to the same side. None for a finding
+         *     without evidence.
+         */
+        get: operations["similar_findings_api_v1_anomalies__anomaly_id__similar_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assets": {
         parameters: {
             query?: never;
@@ -276,6 +322,26 @@ export interface paths {
          * @description One machine with its signals and their latest readings.
          */
         get: operations["get_asset_api_v1_assets__asset_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{asset_id}/model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Asset Model
+         * @description What acts on a machine, what waits to, what did before, and its threshold now.
+         */
+        get: operations["get_asset_model_api_v1_assets__asset_id__model_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -423,6 +489,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways/{gateway}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which models a gateway should hold */
+        get: operations["wanted_api_v1_gateways__gateway__models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them, as it was signed */
+        get: operations["artifact_api_v1_gateways__gateway__models__model_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gateways/{gateway}/parcels/{number}": {
         parameters: {
             query?: never;
@@ -495,6 +595,66 @@ export interface paths {
         /** A gateway's signal table */
         put: operations["put_signals_api_v1_gateways__gateway__signals_put"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description Newest first.
+         */
+        get: operations["list_jobs_api_v1_jobs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job
+         * @description How far it is.
+         */
+        get: operations["get_job_api_v1_jobs__job_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Job
+         * @description Begin nothing more of it; what was learned stays.
+         */
+        post: operations["cancel_job_api_v1_jobs__job_id__cancel_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -639,6 +799,106 @@ export interface paths {
          * @description A fresh token. The key that the machine has counts until the token is used.
          */
         post: operations["enrol_again_api_v1_machines__machine_id__enrolment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Models
+         * @description Newest first; `state` as often as needed.
+         */
+        get: operations["list_models_api_v1_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Train
+         * @description Learn machines anew from their healthy past. The answer is the job: ask for it until `ended_at` is set.
+         */
+        post: operations["train_api_v1_models_train_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Model
+         * @description With its card.
+         */
+        get: operations["get_model_api_v1_models__model_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote
+         * @description Champion of its machine from now on; the one before is retired.
+         */
+        post: operations["promote_api_v1_models__model_id__promote_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Back
+         * @description Take the champion back; the one before it acts again, if there was one.
+         */
+        post: operations["take_back_api_v1_models__model_id__rollback_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1187,7 +1447,7 @@ export interface components {
          * @description What a request does. Every route has one, or is public.
          * @enum {string}
          */
-        Action: "plant.read" | "readings.export" | "readings.write" | "alarms.act" | "anomalies.judge" | "site.read" | "gateways.ask" | "simulation.run" | "access.read" | "access.manage" | "audit.read" | "session.own";
+        Action: "plant.read" | "readings.export" | "readings.write" | "alarms.act" | "anomalies.judge" | "models.train" | "site.read" | "gateways.ask" | "simulation.run" | "access.read" | "access.manage" | "audit.read" | "session.own";
         /**
          * ActionBody
          * @description minutes: for `shelve` only, 1 to 10080 (a week). The journal names who is signed in.
@@ -1382,8 +1642,10 @@ export interface components {
             deviation: number | null;
             /** Ended At */
             ended_at: string | null;
+            evidence: components["schemas"]["EvidenceView"] | null;
             /** Expected Value */
             expected_value: number | null;
+            feedback: components["schemas"]["FeedbackView"] | null;
             /** Id */
             id: string;
             /**
@@ -1473,6 +1735,22 @@ export interface components {
             assets: components["schemas"]["AssetSummary"][];
         };
         /**
+         * AssetModelView
+         * @description challenger: the newest that was trained since and waits or is in a rollout. history: newest first. job: the
+         *     newest of training that this machine is or was in.
+         */
+        AssetModelView: {
+            /** Asset Id */
+            asset_id: string;
+            challenger: components["schemas"]["ModelView"] | null;
+            champion: components["schemas"]["ModelView"] | null;
+            /** History */
+            history: components["schemas"]["ModelSummary"][];
+            job: components["schemas"]["JobView"] | null;
+            /** Thresholds */
+            thresholds: components["schemas"]["ThresholdView"][];
+        };
+        /**
          * AssetStatus
          * @enum {string}
          */
@@ -1516,7 +1794,7 @@ export interface components {
          * AuditAction
          * @enum {string}
          */
-        AuditAction: "signed_in" | "sign_in_refused" | "signed_out" | "session_revoked" | "refresh_replayed" | "password_changed" | "person_changed" | "machine_changed" | "machine_enrolled" | "key_rotated" | "alarm_acted" | "anomaly_judged" | "plant_applied" | "command_given" | "readings_exported" | "audit_exported" | "log_discarded" | "readings_written" | "unreadable";
+        AuditAction: "signed_in" | "sign_in_refused" | "signed_out" | "session_revoked" | "refresh_replayed" | "password_changed" | "person_changed" | "machine_changed" | "machine_enrolled" | "key_rotated" | "alarm_acted" | "anomaly_judged" | "plant_applied" | "command_given" | "readings_exported" | "audit_exported" | "log_discarded" | "readings_written" | "model_changed" | "unreadable";
         /**
          * AuditEntryView
          * @description digest: HMAC over the entry and the digest of the one before it.
@@ -1592,6 +1870,11 @@ export interface components {
             /** Verdicts Omitted */
             verdicts_omitted: number;
         };
+        /** Because */
+        Because: {
+            /** Reason */
+            reason: string;
+        };
         /**
          * BufferView
          * @description full_in_s: without the site and at the present rate; null: not soon.
@@ -1614,6 +1897,46 @@ export interface components {
         Button: {
             /** Button */
             button: string;
+        };
+        /**
+         * CardView
+         * @description regimes: rows learned of each way in which the machine was run, 0 where they were too few.
+         */
+        CardView: {
+            /** Baseline */
+            baseline: {
+                [key: string]: number;
+            };
+            /** Baseline Of */
+            baseline_of: string;
+            /** Config Hash */
+            config_hash: string;
+            /** Left Out */
+            left_out: components["schemas"]["LeftOutView"][];
+            /** Notes */
+            notes: string[];
+            /** Peak Bytes */
+            peak_bytes: number | null;
+            /** Processor Seconds */
+            processor_seconds: number | null;
+            /** Regimes */
+            regimes: number[];
+            /** Seconds */
+            seconds: number | null;
+            /** Seed */
+            seed: number;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Shifts */
+            shifts: components["schemas"]["ShiftView"][];
+            /** Signals */
+            signals: string[];
+            /** Software */
+            software: string;
+            /** Trained */
+            trained: components["schemas"]["SpanView"][];
         };
         /** Check */
         Check: {
@@ -1702,6 +2025,22 @@ export interface components {
              */
             state_since: string;
         };
+        /**
+         * ContributionView
+         * @description share: 0-1. measured, expected: in unit; null where nothing was measured or nothing in particular is expected.
+         */
+        ContributionView: {
+            /** Expected */
+            expected: number | null;
+            /** Measured */
+            measured: number | null;
+            /** Sensor Id */
+            sensor_id: string;
+            /** Share */
+            share: number;
+            /** Unit */
+            unit: string;
+        };
         /** Ended */
         Ended: {
             /** Ended */
@@ -1736,6 +2075,39 @@ export interface components {
             token: string;
         };
         /**
+         * EvidenceView
+         * @description Why a trained model speaks, as at the peak. ratio: over the machine's own threshold, 1 = at it; threshold: in
+         *     units of its healthy quantile. regime: number of the way the machine was run, of `regimes`.
+         */
+        EvidenceView: {
+            /** Contributions */
+            contributions: components["schemas"]["ContributionView"][];
+            /** Hypotheses */
+            hypotheses: components["schemas"]["HypothesisView"][];
+            /** Members */
+            members: components["schemas"]["MemberView"][];
+            /** Model */
+            model: string;
+            /** Ratio */
+            ratio: number;
+            /** Regime */
+            regime: number;
+            /** Regimes */
+            regimes: number;
+            /** Threshold */
+            threshold: number;
+            /**
+             * Window End
+             * Format: date-time
+             */
+            window_end: string;
+            /**
+             * Window Start
+             * Format: date-time
+             */
+            window_start: string;
+        };
+        /**
          * FaultRequest
          * @description ramp_s: seconds from nothing to `severity`.
          */
@@ -1765,6 +2137,22 @@ export interface components {
             templates: string[];
             /** Title */
             title: string;
+        };
+        /**
+         * FeedbackView
+         * @description What people said of a finding.
+         */
+        FeedbackView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Note */
+            note: string;
+            verdict: components["schemas"]["Verdict"];
         };
         /** FieldVerdict */
         FieldVerdict: {
@@ -1860,10 +2248,11 @@ export interface components {
         GatewayRole: "alone" | "active" | "standby";
         /**
          * GatewayState
-         * @description As the site sees it. WAITING: it sent its signals, but no heartbeat yet.
+         * @description As the site sees it. WAITING: it sent its signals, but no heartbeat yet. WAITING_FOR_DISK: it is heard, and
+         *     collects nothing before its files can be opened.
          * @enum {string}
          */
-        GatewayState: "waiting" | "connected" | "catching_up" | "away";
+        GatewayState: "waiting" | "waiting_for_disk" | "connected" | "catching_up" | "away";
         /**
          * GatewaySummary
          * @description signals, silent: how many it has, and how many of them nothing was heard of. conditions: how many hold, `away`
@@ -1915,6 +2304,15 @@ export interface components {
             /** Version */
             version: string;
         };
+        /** GivenFeedback */
+        GivenFeedback: {
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+            verdict: components["schemas"]["Verdict"];
+        };
         /** GrantView */
         GrantView: {
             /**
@@ -1942,9 +2340,12 @@ export interface components {
         };
         /**
          * HeartbeatAnswer
-         * @description time: the site's clock, microseconds UTC. requests: until they are told to be done.
+         * @description time: the site's clock, microseconds UTC. requests: until they are told to be done. models: a name for what
+         *     `GET .../models` answers now.
          */
         HeartbeatAnswer: {
+            /** Models */
+            models: string;
             /** Requests */
             requests: components["schemas"]["AskedRaw"][];
             /** Time */
@@ -1963,6 +2364,20 @@ export interface components {
             /** Tail Readings */
             tail_readings: number;
         };
+        /**
+         * HypothesisView
+         * @description score: 0-1, how well the fault fits what is seen; not a probability.
+         */
+        HypothesisView: {
+            /** Fault */
+            fault: string;
+            /** Score */
+            score: number;
+            /** Speaks Against */
+            speaks_against: string;
+            /** Speaks For */
+            speaks_for: string;
+        };
         /** IngestAnswer */
         IngestAnswer: {
             /** Asset Id */
@@ -1978,6 +2393,64 @@ export interface components {
              * Format: date-time
              */
             timestamp: string;
+        };
+        /**
+         * ItemState
+         * @description NOT_ENOUGH: there was too little data, which is no fault.
+         * @enum {string}
+         */
+        ItemState: "waiting" | "done" | "not_enough_data" | "failed";
+        /**
+         * JobItemView
+         * @description text: what became of it, in words. model: id of what was learned, '' for nothing.
+         */
+        JobItemView: {
+            /** Asset Id */
+            asset_id: string;
+            /** Model */
+            model: string;
+            /** Seconds */
+            seconds: number;
+            state: components["schemas"]["ItemState"];
+            /** Text */
+            text: string;
+        };
+        /** JobPage */
+        JobPage: {
+            /** Jobs */
+            jobs: components["schemas"]["JobView"][];
+        };
+        /**
+         * JobState
+         * @description WAITING: nobody has begun. RUNNING: somebody holds it, or held it and died: another goes on. The others are
+         *     ends.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "cancelled";
+        /** JobView */
+        JobView: {
+            /** By */
+            by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Days */
+            days: number | null;
+            /** Done */
+            done: number;
+            /** Ended At */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            /** Items */
+            items: components["schemas"]["JobItemView"][];
+            /** Kind */
+            kind: string;
+            state: components["schemas"]["JobState"];
+            /** Total */
+            total: number;
         };
         /** Journal */
         Journal: {
@@ -2072,6 +2545,13 @@ export interface components {
             /** Thinned Early */
             thinned_early: number;
         };
+        /** LeftOutView */
+        LeftOutView: {
+            /** Reason */
+            reason: string;
+            /** Signal Id */
+            signal_id: string;
+        };
         /** LimitsView */
         LimitsView: {
             /** High */
@@ -2152,6 +2632,110 @@ export interface components {
             /** One Time Password */
             one_time_password: string;
             person: components["schemas"]["PersonView"];
+        };
+        /**
+         * MemberView
+         * @description One detector of the ensemble; ratio: its score over its own healthy quantile.
+         */
+        MemberView: {
+            /** Detector */
+            detector: string;
+            /** Ratio */
+            ratio: number;
+        };
+        /** ModelPage */
+        ModelPage: {
+            /** Models */
+            models: components["schemas"]["ModelSummary"][];
+        };
+        /**
+         * ModelState
+         * @description CANDIDATE: trained. SHADOW: scores beside the champion, nobody hears of it. CANARY: acts on a share of the
+         *     machines of its rollout. CHAMPION: acts. RETIRED: another took its place. ROLLED_BACK: it misbehaved.
+         * @enum {string}
+         */
+        ModelState: "candidate" | "shadow" | "canary" | "champion" | "retired" | "rolled_back";
+        /**
+         * ModelSummary
+         * @description metrics: by name, see docs/operations/training.md. trained_hours: of healthy past that was looked at.
+         */
+        ModelSummary: {
+            /** Asset Id */
+            asset_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Detectors */
+            detectors: string[];
+            /** Id */
+            id: string;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+            /** Reason */
+            reason: string;
+            /** Rows */
+            rows: number;
+            /** Size */
+            size: number;
+            state: components["schemas"]["ModelState"];
+            /**
+             * State Since
+             * Format: date-time
+             */
+            state_since: string;
+            /** Template */
+            template: string;
+            /** Trained From */
+            trained_from: string | null;
+            /** Trained Hours */
+            trained_hours: number;
+            /** Trained To */
+            trained_to: string | null;
+        };
+        /** ModelView */
+        ModelView: {
+            /** Asset Id */
+            asset_id: string;
+            card: components["schemas"]["CardView"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Detectors */
+            detectors: string[];
+            /** Id */
+            id: string;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+            /** Reason */
+            reason: string;
+            /** Rows */
+            rows: number;
+            /** Signed By */
+            signed_by: string;
+            /** Size */
+            size: number;
+            state: components["schemas"]["ModelState"];
+            /**
+             * State Since
+             * Format: date-time
+             */
+            state_since: string;
+            /** Template */
+            template: string;
+            /** Trained From */
+            trained_from: string | null;
+            /** Trained Hours */
+            trained_hours: number;
+            /** Trained To */
+            trained_to: string | null;
         };
         /**
          * NewMachine
@@ -2530,6 +3114,18 @@ export interface components {
          * @enum {string}
          */
         Severity: "low" | "medium" | "high" | "critical";
+        /**
+         * ShiftView
+         * @description The smallest lasting shift of a signal that is found in nine of ten rows, in healthy spreads; null: none is.
+         */
+        ShiftView: {
+            /** Baseline */
+            baseline: number | null;
+            /** Model */
+            model: number | null;
+            /** Signal Id */
+            signal_id: string;
+        };
         /** SignIn */
         SignIn: {
             /** Name */
@@ -2617,6 +3213,49 @@ export interface components {
             token_type?: "Bearer";
         };
         /**
+         * SimilarFindings
+         * @description Of the machine itself first, then of others made from the same template.
+         */
+        SimilarFindings: {
+            /** Similar */
+            similar: components["schemas"]["SimilarView"][];
+        };
+        /**
+         * SimilarView
+         * @description A past finding that looks like the one asked about. similarity: 0-1.
+         */
+        SimilarView: {
+            /** Asset Id */
+            asset_id: string;
+            /** Asset Name */
+            asset_name: string;
+            /**
+             * Detected At
+             * Format: date-time
+             */
+            detected_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            feedback: components["schemas"]["FeedbackView"] | null;
+            /** Id */
+            id: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Note */
+            note: string;
+            /** Reason */
+            reason: string;
+            /** Sensor Id */
+            sensor_id: string;
+            severity: components["schemas"]["Severity"];
+            /** Similarity */
+            similarity: number;
+            status: components["schemas"]["AnomalyStatus"];
+        };
+        /**
          * SimulationView
          * @description available: this installation carries the simulator and a plant for it.
          */
@@ -2669,6 +3308,19 @@ export interface components {
              * Format: date-time
              */
             state_since: string;
+        };
+        /** SpanView */
+        SpanView: {
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
         };
         /** Statistics */
         Statistics: {
@@ -2741,6 +3393,23 @@ export interface components {
             /** Uptime S */
             uptime_s: number;
         };
+        /**
+         * ThresholdView
+         * @description Of one regime. learned: from healthy rows alone; now: after what people said of findings; in units of the
+         *     machine's healthy quantile. alarms_per_week: false ones to be expected now.
+         */
+        ThresholdView: {
+            /** Alarms Per Week */
+            alarms_per_week: number | null;
+            /** Labels */
+            labels: number;
+            /** Learned */
+            learned: number;
+            /** Now */
+            now: number;
+            /** Regime */
+            regime: number;
+        };
         /** Timeseries */
         Timeseries: {
             /** Aggregation */
@@ -2756,6 +3425,38 @@ export interface components {
             statistics: components["schemas"]["Statistics"];
             /** Unit */
             unit: string;
+        };
+        /**
+         * TrainRequest
+         * @description assets: none = every machine one may train. days: how far back healthy past is looked for.
+         */
+        TrainRequest: {
+            /**
+             * Assets
+             * @default []
+             */
+            assets?: string[];
+            /**
+             * Days
+             * @default 14
+             */
+            days?: number;
+        };
+        /**
+         * TriedModel
+         * @description Two versions to be scored side by side on one machine. since: of the rollout's state, microseconds UTC.
+         */
+        TriedModel: {
+            /** Asset Id */
+            asset_id: string;
+            /** Challenger */
+            challenger: string;
+            /** Champion */
+            champion: string | null;
+            /** Rollout Id */
+            rollout_id: string;
+            /** Since */
+            since: number;
         };
         /**
          * UnknownSignals
@@ -2793,6 +3494,31 @@ export interface components {
             round_trip_s: number | null;
             /** Sent Bytes */
             sent_bytes: number;
+        };
+        /**
+         * Verdict
+         * @description What people say of a finding.
+         * @enum {string}
+         */
+        Verdict: "confirmed" | "partly" | "wrong";
+        /**
+         * WantedModelsAnswer
+         * @description acting: the version that raises findings, by asset id. withdrawn: versions that must not act. keys: who may sign.
+         *     revision: as in the answer to a heartbeat.
+         */
+        WantedModelsAnswer: {
+            /** Acting */
+            acting: {
+                [key: string]: string;
+            };
+            /** Keys */
+            keys: string[];
+            /** Revision */
+            revision: string;
+            /** Trials */
+            trials: components["schemas"]["TriedModel"][];
+            /** Withdrawn */
+            withdrawn: string[];
         };
     };
     responses: never;
@@ -3206,6 +3932,106 @@ export interface operations {
             };
         };
     };
+    give_feedback_api_v1_anomalies__anomaly_id__feedback_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                anomaly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenFeedback"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnomalyView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_feedback_back_api_v1_anomalies__anomaly_id__feedback_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                anomaly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnomalyView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    similar_findings_api_v1_anomalies__anomaly_id__similar_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                anomaly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarFindings"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
     list_assets_api_v1_assets_get: {
         parameters: {
             query?: never;
@@ -3254,6 +4080,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssetDetail"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    get_asset_model_api_v1_assets__asset_id__model_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetModelView"];
                 };
             };
             /** @description Refused (RFC 9457) */
@@ -3547,6 +4405,66 @@ export interface operations {
             };
         };
     };
+    wanted_api_v1_gateways__gateway__models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WantedModelsAnswer"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    artifact_api_v1_gateways__gateway__models__model_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
     take_parcel_api_v1_gateways__gateway__parcels__number__post: {
         parameters: {
             query?: never;
@@ -3705,6 +4623,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UnknownSignals"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_jobs_api_v1_jobs_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    get_job_api_v1_jobs__job_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    cancel_job_api_v1_jobs__job_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
                 };
             };
             /** @description Refused (RFC 9457) */
@@ -3960,6 +4974,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_models_api_v1_models_get: {
+        parameters: {
+            query?: {
+                asset_id?: string | null;
+                state?: components["schemas"]["ModelState"][] | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelPage"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    train_api_v1_models_train_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    get_model_api_v1_models__model_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    promote_api_v1_models__model_id__promote_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_back_api_v1_models__model_id__rollback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetModelView"];
                 };
             };
             /** @description Refused (RFC 9457) */

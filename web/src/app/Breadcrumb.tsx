@@ -6,19 +6,20 @@ import { commonPath } from "@/features/assets/order";
 import { ADMIN_PAGES } from "./admin-pages";
 import classes from "./Shell.module.css";
 
-const NAMES = { "/": "Worklist", "/alarms": "Alarms" } as const;
+const NAMES = { "/": "Worklist", "/alarms": "Alarms", "/models": "Models" } as const;
 
 /** Enterprise / site / area / line / machine (ISA-95); above the machines, what all of them have in common. */
 export function Breadcrumb() {
   const { data } = useQuery({ ...assetsQuery, enabled: useMay("plant.read") });
   const matchRoute = useMatchRoute();
   const asset = matchRoute({ to: "/assets/$id" });
+  const model = matchRoute({ to: "/models/$id" });
   const found = asset ? data?.assets.find((a) => a.id === asset.id) : undefined;
   const steps = found ? found.path : commonPath(data?.assets ?? []);
   const page = (Object.keys(NAMES) as (keyof typeof NAMES)[]).find((to) => matchRoute({ to }));
   const tab = ADMIN_PAGES.find(({ to }) => matchRoute({ to }));
   const gateway = matchRoute({ to: "/admin/gateways/$name" });
-  const here = gateway ? gateway.name : asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
+  const here = model ? `Model of ${model.id}` : gateway ? gateway.name : asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
   return (
     <nav className={classes.crumbs} aria-label="Place in the plant">
       <title>{`${here} · Forewarn`}</title>

@@ -4,7 +4,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useSession } from "@/api/use-session";
 import { assetsQuery } from "@/features/assets/api/assets";
 import { StateMark } from "@/ui/components/StateMark";
-import { IconBell, IconGauge, IconList, IconSearch } from "@/ui/icons";
+import { IconBell, IconGauge, IconList, IconModel, IconSearch } from "@/ui/icons";
 import { adminPages } from "./admin-pages";
 
 /** Ctrl-K: any machine or page by a few letters. */
@@ -24,6 +24,7 @@ export function Palette() {
           leftSection: <IconBell />,
           onClick: () => void navigate({ to: "/alarms", search: { state: "shelved" } }),
         },
+        { id: "models", label: "Models", leftSection: <IconModel />, onClick: () => void navigate({ to: "/models" }) },
         ...adminPages(may).map(({ to, label }) => ({
           id: to,
           label: to === "/admin" ? "Admin" : label,

@@ -5,7 +5,7 @@ import { AlarmBanner } from "@/features/alarms/components/AlarmBanner";
 import { DemoStrip } from "@/features/session/components/Doors";
 import { Brand } from "@/ui/components/Brand";
 import { Empty } from "@/ui/components/Panel";
-import { IconBell, IconGauge, IconList } from "@/ui/icons";
+import { IconBell, IconGauge, IconList, IconModel } from "@/ui/icons";
 import { adminPages } from "./admin-pages";
 import { ConnectionStrip, useLostSince } from "./ConnectionStrip";
 import { fetchPages } from "./fetch-pages";
@@ -18,6 +18,7 @@ import { useLiveQueries } from "./use-live-queries";
 const PAGES = [
   { to: "/", label: "Worklist", Icon: IconList },
   { to: "/alarms", label: "Alarms", Icon: IconBell },
+  { to: "/models", label: "Models", Icon: IconModel },
   { to: "/admin", label: "Admin", Icon: IconGauge },
 ] as const;
 

@@ -14,6 +14,7 @@ const KEYS: { place: string; keys: [string, string][] }[] = [
       ["1", "Worklist"],
       ["2", "Alarms"],
       ["3", "Admin"],
+      ["4", "Models"],
       ["?", "These shortcuts"],
     ],
   },
@@ -65,6 +66,7 @@ export function Shortcuts() {
     ["shift + ?", () => setOpened(true)],
     ["1", () => void navigate({ to: "/" })],
     ["2", () => void navigate({ to: "/alarms" })],
+    ["4", () => void (may("plant.read") && navigate({ to: "/models" }))],
     ["3", () => void (admin && navigate({ to: "/admin" }))],
   ]);
   return (

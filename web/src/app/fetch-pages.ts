@@ -3,6 +3,7 @@ export const PAGES = {
   worklist: () => import("./pages/WorklistPage"),
   asset: () => import("./pages/AssetPage"),
   alarms: () => import("./pages/AlarmsPage"),
+  models: () => import("./pages/ModelPages"),
   admin: () => import("./pages/AdminPage"),
   operation: () => import("./pages/OperationPage"),
   gateways: () => import("./pages/GatewayPages"),

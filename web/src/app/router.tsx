@@ -37,6 +37,18 @@ const alarms = createRoute({
   component: lazyRouteComponent(PAGES.alarms, "AlarmsPage"),
 });
 
+const models = createRoute({
+  getParentRoute: () => root,
+  path: "/models",
+  component: lazyRouteComponent(PAGES.models, "ModelsPage"),
+});
+
+const model = createRoute({
+  getParentRoute: () => root,
+  path: "/models/$id",
+  component: lazyRouteComponent(PAGES.models, "ModelPage"),
+});
+
 const admin = createRoute({
   getParentRoute: () => root,
   path: "/admin",
@@ -98,6 +110,8 @@ export const router = createRouter({
     signIn,
     assetRoute,
     alarms,
+    models,
+    model,
     admin.addChildren([operation, gateways, gatewayRoute, people, machines, roles, sessions, audit]),
   ]),
   defaultPreload: "intent",

@@ -26,6 +26,7 @@ function stroke(paths: ReactNode) {
 export const IconList = stroke(<path d="M8 6h13M8 12h13M8 18h13M3.5 6h.01M3.5 12h.01M3.5 18h.01" />);
 export const IconBell = stroke(<path d="M6 9a6 6 0 1 1 12 0c0 6 2.5 7 2.5 7h-17S6 15 6 9M10 20a2.2 2.2 0 0 0 4 0" />);
 export const IconGauge = stroke(<path d="M4 18a9 9 0 1 1 16 0M12 14l4-5M7 18h10" />);
+export const IconModel = stroke(<path d="M3 17c3 0 4-10 7-10s3 7 5 7 2-4 6-4M3 21h18" />);
 export const IconSearch = stroke(<path d="M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M16.5 16.5 21 21" />);
 export const IconUser = stroke(<path d="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 20.5a7.5 7.5 0 0 1 15 0" />);
 export const IconKeyboard = stroke(<path d="M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8" />);

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from forewarn.app.gateway.edge_models import EdgeModels
 from forewarn.app.gateway.file_plant import FilePlantView
 from forewarn.app.gateway.stores import Stores
 from forewarn.app.plugins import load
@@ -25,6 +26,7 @@ from forewarn.pipeline.judge import JudgeStage
 from forewarn.pipeline.line import Line, RoutedOffsets
 from forewarn.pipeline.publish import VolatileOffsets
 from forewarn.pipeline.score import ScoreStage
+from forewarn.pipeline.shadow import ShadowStage
 from forewarn.pipeline.thin import OutboxOffsets, ThinSettings, ThinStage
 from forewarn.policies.gateway_settings import GatewaySettings, ThinMethod, ThinWords
 from forewarn.policies.thinning_plan import Method, ThinPlan, ThinRule
@@ -47,10 +49,11 @@ def edge_line(
     view: FilePlantView,
     board: Board,
     closing: contextlib.ExitStack,
+    models: EdgeModels,
 ) -> Line:
     """Not started. `closing` flushes the thinning after the line has stopped."""
     detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
-    score = ScoreStage(detectors, LocalFindings(stores.memory), view)
+    score = ScoreStage(detectors, LocalFindings(stores.memory), view, machines=models.watch)
     score.warm(stores.ring, now_us())
     offsets = LocalOffsets(stores.memory)
     judged = offsets.get("judge")
@@ -69,8 +72,15 @@ def edge_line(
     )
     closing.callback(_quietly(thin.close))
     # Alarms are shown before the thinning writes: nobody who looks at them waits for a disk.
-    stages: list[Stage] = [score, judge, BoardStage(board), thin]
+    stages: list[Stage] = [
+        score,
+        judge,
+        BoardStage(board),
+        thin,
+        ShadowStage(models.trials, view, counts=models.counts),
+    ]
     routes: dict[str, StageOffsets] = {
+        "shadow": VolatileOffsets(stores.log.depth().last_offset),
         "thin": OutboxOffsets(stores.outbox),
         "board": VolatileOffsets(stores.log.depth().last_offset),
     }

@@ -23,7 +23,7 @@ class FilePlantView:
                 by_asset[signal.asset_id].append(signal)
         self._assets: Mapping[str, Asset] = MappingProxyType(assets)
         self._signals = {asset_id: tuple(group) for asset_id, group in by_asset.items()}
-        self._table = SignalTable.of(signal for group in by_asset.values() for signal in group)
+        self._table = SignalTable.of((signal for group in by_asset.values() for signal in group), self._assets)
         self._revision += 1
 
     @property

@@ -18,6 +18,7 @@ from forewarn.domain.series import Series
 from forewarn.domain.sources import SourceTimes
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.gaps import Gaps
+from forewarn.gateway.models.courier import ModelCourier
 from forewarn.gateway.outputs import PlannedOutput
 from forewarn.gateway.partner import Origins
 from forewarn.gateway.standby import Standby
@@ -49,6 +50,7 @@ def uplink_of(
     conditions: Conditions,
     standby: Standby | None,
     clock: SteadyClock,
+    models: ModelCourier | None = None,
 ) -> Uplink | None:
     if settings.uplink is None or link is None:
         return None
@@ -63,6 +65,8 @@ def uplink_of(
         send_up_to=(lambda: EVERYTHING) if standby is None else standby.send_up_to,
         judge_clock=clock.judge,
         told=status.told,
+        more=dict if models is None else models.told,
+        heard=(lambda _answer: None) if models is None else models.heard,
     )
     if standby is not None:
         standby.covered_until = uplink.covered_until

@@ -134,6 +134,8 @@ def _work(gateway: Gateway, file: Path, reload: asyncio.Event) -> list[tuple[str
     ]
     if gateway.uplink is not None:
         work.append(("uplink", keep_up("uplink", gateway.uplink.run, gateway.conditions)))
+    if gateway.models.courier is not None:
+        work.append(("models", keep_up("models", gateway.models.courier.run, gateway.conditions)))
     if gateway.standby is not None:
         work.append(("standby", keep_up("standby", gateway.standby.run, gateway.conditions)))
     return work

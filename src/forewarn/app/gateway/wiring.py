@@ -8,6 +8,7 @@ from forewarn import __version__
 from forewarn.app.gateway.collecting import connectors_of, source_runner
 from forewarn.app.gateway.drill_clock import machine_clock
 from forewarn.app.gateway.edge_line import edge_line
+from forewarn.app.gateway.edge_models import EdgeModels, edge_models
 from forewarn.app.gateway.file_plant import FilePlantView
 from forewarn.app.gateway.reaching_out import origins_of, planned_output, site_link, standby_of, uplink_of
 from forewarn.app.gateway.stores import MIB, Stores, open_stores
@@ -50,6 +51,7 @@ class Gateway:
     heartbeat: Heartbeat
     clock: SteadyClock
     connectors: dict[str, Connector]
+    models: EdgeModels
 
     async def take(self, plant: Plant) -> None:
         """The file was read again: its signals, rules and sources are taken over. Raises StorageFailed, and
@@ -97,18 +99,20 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
         report.conditions = all_conditions
         link = site_link(settings)
         standby = standby_of(settings, plant.sources, connectors, signals, stores, link, conditions, gaps)
-        uplink = uplink_of(settings, link, stores, report, of_site, standby, clock)
+        models = edge_models(settings, stores, link, conditions, standby)
+        uplink = uplink_of(settings, link, stores, report, of_site, standby, clock, models.courier)
         if uplink is not None:
             report.uplink = uplink.status
         if standby is not None:
             report.role = lambda: standby.role
-        line = edge_line(settings, stores, alarms, view, board, closing)
+        line = edge_line(settings, stores, alarms, view, board, closing, models)
         line.start()
         closing.callback(line.stop)
         yield Gateway(
             *(settings, stores, view, alarms, line, runner, outputs, board, uplink, standby, conditions, heartbeat),
             clock,
             connectors,
+            models,
         )
 
 

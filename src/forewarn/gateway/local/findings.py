@@ -9,8 +9,8 @@ import msgspec
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import Deed
-from forewarn.domain.errors import Conflict
-from forewarn.domain.findings import AnomalyStatus, Finding
+from forewarn.domain.errors import Conflict, NotFound
+from forewarn.domain.findings import AnomalyStatus, Feedback, Finding
 from forewarn.gateway.local.database import Memory
 
 _MOST_ENDED: Final = 10_000
@@ -59,11 +59,27 @@ class LocalFindings:
             for f in fitting[: query.limit]
         ], None
 
+    def get(self, anomaly_id: str) -> Anomaly:
+        """Raises NotFound."""
+        raise NotFound(f"a gateway keeps no anomaly {anomaly_id!r} to be asked for: ask the site")
+
+    def earlier(self, detector: str, asset_ids: Sequence[str], before: int, limit: int) -> Sequence[Anomaly]:
+        return []
+
     def open_counts(self) -> Mapping[str, int]:
         counts: dict[str, int] = {}
         for finding in self.open_episodes():
             counts[finding.asset_id] = counts.get(finding.asset_id, 0) + 1
         return counts
+
+    def give_feedback(
+        self, anomaly_id: str, feedback: Feedback | None, deed: Callable[[Anomaly, Anomaly], Deed] | None = None
+    ) -> Anomaly:
+        """Raises Conflict."""
+        raise Conflict("a gateway keeps no feedback on findings: give it at the site")
+
+    def labelled(self, detector: str) -> Sequence[Anomaly]:
+        return []
 
     def set_status(
         self,

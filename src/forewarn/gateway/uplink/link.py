@@ -16,10 +16,12 @@ from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, ForewarnError
 from forewarn.kit.named_secret import named_secret
 from forewarn.policies.gateway_settings import UplinkSettings
+from forewarn.policies.model_artifact import MOST_BYTES
 
 # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (openssl, x509_vfy.h)
 _NOT_IN_TIME: Final = {9: "is not valid yet: is this machine's clock right?", 10: "has expired: renew it at the site"}
 _LONGEST_ANSWER: Final = 1 << 20
+_LONGEST_MODEL: Final = MOST_BYTES + 1  # one that is too large shall be told so
 _KEPT_OPEN_S: Final = 3.0  # a site closes after five seconds
 
 
@@ -120,18 +122,31 @@ class SiteLink:
     async def lease(self, body: Mapping[str, object]) -> dict[str, Any]:
         return await self._ask("POST", "/lease", orjson.dumps(body), {"Content-Type": "application/json"})
 
+    async def models(self) -> dict[str, Any]:
+        """Which versions we should hold."""
+        return await self._ask("GET", "/models", b"", {})
+
+    async def artifact(self, version_id: str) -> bytes:
+        """One of them, unchecked; cut after the most that a model may have."""
+        return await self._bytes("GET", f"/models/{quote(version_id, safe='')}", b"", {}, _LONGEST_MODEL)
+
     async def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        return _json(await self._bytes(method, path, body, headers))
+
+    async def _bytes(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int = _LONGEST_ANSWER
+    ) -> bytes:
         if self._session is None:
             raise SiteAway("the link is not open")
         try:
             try:
-                return await self._once(self._session, method, path, body, headers)
+                return await self._once(self._session, method, path, body, headers, most)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if isinstance(error, aiohttp.ClientConnectorError):
                     raise
                 # A server ends connections that were idle for some seconds, also while we write to one. Whatever
                 # we send may be sent twice, and nobody is away for that.
-                return await self._once(self._session, method, path, body, headers)
+                return await self._once(self._session, method, path, body, headers, most)
         except aiohttp.ClientConnectorCertificateError as error:  # which calls itself an SSLCertVerificationError, too
             raise _untrusted(error.certificate_error, self._settings.url) from error
         except ssl.SSLCertVerificationError as error:
@@ -140,19 +155,25 @@ class SiteLink:
             raise SiteAway(f"{self._settings.url} does not answer: {str(error) or type(error).__name__}") from error
 
     async def _once(
-        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes, headers: Mapping[str, str]
-    ) -> dict[str, Any]:
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        most: int,
+    ) -> bytes:
         async with session.request(method, self._base + path, data=body, headers=headers) as answer:
-            text = await self._whole(answer)
+            text = await self._whole(answer, most)
             return _meaning(answer.status, answer.headers, text, self._settings.url)
 
-    async def _whole(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _whole(self, answer: aiohttp.ClientResponse, most: int) -> bytes:
         """To its end: `read(n)` of a stream gives what came so far. One that trickles for ever is none."""
         text = bytearray()
         async with asyncio.timeout(self._settings.timeout_s):
             async for piece in answer.content.iter_any():
                 text += piece
-                if len(text) > _LONGEST_ANSWER:
+                if len(text) > most:
                     raise SiteAway(f"{self._settings.url} gave an answer that is longer than a site's")
         return bytes(text)
 
@@ -163,14 +184,18 @@ def table_name(signals: Mapping[int, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
-def _meaning(status: int, headers: Mapping[str, str], text: bytes, url: str) -> dict[str, Any]:
+def _json(text: bytes) -> dict[str, Any]:
     try:
         answer = orjson.loads(text) if text else {}
     except orjson.JSONDecodeError:
         answer = {}
-    answer = answer if isinstance(answer, dict) else {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _meaning(status: int, headers: Mapping[str, str], text: bytes, url: str) -> bytes:
     if 200 <= status < 300:
-        return answer
+        return text
+    answer = _json(text)
     why = str(answer.get("detail") or answer.get("title") or f"status {status}")[:500]
     if status in (401, 403):
         raise SiteRefuses(

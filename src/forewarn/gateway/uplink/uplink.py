@@ -66,6 +66,8 @@ class Uplink:
         send_up_to: Callable[[], int] = lambda: EVERYTHING,
         judge_clock: Callable[[int], bool] = lambda _offset_us: False,
         told: Callable[[GatewayStatus], None] = lambda _status: None,
+        more: Callable[[], Mapping[str, object]] = dict,
+        heard: Callable[[Mapping[str, Any]], None] = lambda _answer: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._settings = settings
@@ -77,7 +79,7 @@ class Uplink:
         self._conditions = conditions
         self._send_up_to = send_up_to
         self._judge_clock = judge_clock
-        self._told = told
+        self._told, self._more, self._heard = told, more, heard
         self._backoff = backoff or Backoff(first_s=0.25, cap_s=15.0)
         self._clock = ClockOffset()
         self._state, self._since = SiteState.CONNECTING, now_us()
@@ -311,7 +313,7 @@ class Uplink:
     async def _tell(self) -> None:
         done = list(self._done)
         status = self._status()
-        body = msgspec.json.encode({"status": status, "done": done})
+        body = msgspec.json.encode({"status": status, "done": done, **self._more()})
         sent_at = now_us()
         try:
             answer = await self._link.heartbeat(body)
@@ -320,6 +322,7 @@ class Uplink:
             # The site is there and knows us; what it cannot read of our state must not hold up the readings.
             self._conditions.enter(ConditionCode.SITE_REFUSES, f"heartbeat: {error}")
             answer, done = {}, []
+        self._heard(answer)
         site_at = answer.get("time")
         if isinstance(site_at, int):
             heard_at = now_us()

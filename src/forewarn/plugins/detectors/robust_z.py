@@ -137,7 +137,7 @@ class RobustZ:
         new = np.unique(place[(self._slot_of[place] < 0) & (regime != UNKNOWN)])
         if len(new):
             owner = new // COUNT
-            self._slot_of[new] = self._baselines.allocate(self._floor[owner], self._period_us[owner])
+            self._slot_of[new] = self._baselines.allocate(self._floor[owner], self._period_us[owner], owner)
         slots: Slots = self._slot_of[place]
         return slots
 

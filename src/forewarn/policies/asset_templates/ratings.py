@@ -30,6 +30,10 @@ RATINGS: Final[Mapping[str, str]] = {
     "max_filter_dp_bar": "pressure drop at which the filter must be changed, bar",
     "min_oil_pressure_bar": "oil pressure below which the machine must stop, bar",
     "rated_belt_tension_kn": "belt tension at the rated load, kN",
+    "bearing_balls": "rolling elements in a row of the bearing beside the accelerometer",
+    "bearing_pitch_mm": "diameter of the circle of their centres, mm",
+    "bearing_ball_mm": "diameter of a rolling element, mm",
+    "bearing_contact_deg": "contact angle, degrees; 0 where not stated",
 }
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "mounting": ("rigid", "flexible"),
@@ -38,7 +42,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "insulation_class": ("A", "E", "B", "F", "H"),
     "compressor_type": ("screw", "reciprocating"),
 }
-MAY_BE_NEGATIVE: Final = frozenset({"suction_pressure_bar"})
+MAY_BE_NEGATIVE: Final = frozenset({"suction_pressure_bar", "bearing_contact_deg"})
 _INSULATION_CELSIUS: Final = {"A": 105.0, "E": 120.0, "B": 130.0, "F": 155.0, "H": 180.0}  # IEC 60085:2007 table 1
 
 

@@ -20,6 +20,7 @@ const DEEDS: Record<AuditAction, string> = {
   audit_exported: "Exported the audit log",
   log_discarded: "Discarded a log",
   readings_written: "Wrote readings by hand",
+  model_changed: "Changed a trained model",
   unreadable: "Cannot be read: not recorded by Forewarn",
 };
 

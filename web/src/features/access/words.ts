@@ -8,6 +8,7 @@ const ACTIONS: Record<Action, string> = {
   "readings.write": "Send readings",
   "alarms.act": "Acknowledge and shelve alarms",
   "anomalies.judge": "Judge anomalies",
+  "models.train": "Train models, say which one acts",
   "site.read": "See sources and the platform",
   "gateways.ask": "Ask gateways for raw readings, retire gateways",
   "simulation.run": "Run the simulated plant",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Anomaly } from "@/api/types";
-import { howItWasFound, subjectOf } from "./words";
+import { howItWasFound, subjectOf, whatPeopleSaid } from "./words";
 
 const FOUND: Anomaly = {
   id: "1",
@@ -22,6 +22,8 @@ const FOUND: Anomaly = {
   status: "open",
   note: "",
   resolved_at: null,
+  evidence: null,
+  feedback: null,
 };
 
 describe("findings in words", () => {
@@ -35,5 +37,11 @@ describe("findings in words", () => {
     expect(subjectOf(told)).toBe("Certificate expired");
     expect(howItWasFound(told)).toBe("Told by the gateway, of Bearing temperature, 3 times");
     expect(howItWasFound({ ...told, count: 1 })).toBe("Told by the gateway, of Bearing temperature");
+  });
+  it("say what people made of one", () => {
+    expect(whatPeopleSaid(FOUND)).toBe("Open");
+    expect(whatPeopleSaid({ ...FOUND, status: "resolved", note: "new seal" })).toBe("Resolved: new seal");
+    const feedback = { verdict: "wrong" as const, note: "a valve test", by: "ann", at: FOUND.detected_at };
+    expect(whatPeopleSaid({ ...FOUND, status: "false_positive", note: "other", feedback })).toBe("Wrong: a valve test");
   });
 });

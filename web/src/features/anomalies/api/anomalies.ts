@@ -1,6 +1,6 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answerOf, client } from "@/api/client";
-import type { Anomaly } from "@/api/types";
+import type { Anomaly, Verdict } from "@/api/types";
 
 const LIMIT = 200;
 
@@ -14,6 +14,27 @@ export const anomaliesQuery = (assetId: string) =>
     refetchInterval: 30_000,
   });
 
+/** What looked like it before. */
+export const similarQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["anomalies", "similar", id],
+    queryFn: async ({ signal }) => {
+      const params = { path: { anomaly_id: id } };
+      return (await answerOf(client.GET("/api/v1/anomalies/{anomaly_id}/similar", { params, signal }))).similar;
+    },
+  });
+
+/** What the model that spoke was made with; null where it is not kept here. */
+export const configHashQuery = (model: string) =>
+  queryOptions({
+    queryKey: ["models", "config", model],
+    queryFn: async ({ signal }) => {
+      const { data } = await client.GET("/api/v1/models/{model_id}", { params: { path: { model_id: model } }, signal });
+      return data?.card.config_hash ?? null;
+    },
+    staleTime: Infinity,
+  });
+
 /** Say what a finding turned out to be. */
 export function useMarkAnomaly() {
   const queries = useQueryClient();
@@ -23,5 +44,24 @@ export function useMarkAnomaly() {
         client.PATCH("/api/v1/anomalies/{anomaly_id}", { params: { path: { anomaly_id: id } }, body: { status, note } }),
       ),
     onSettled: () => queries.invalidateQueries({ queryKey: ["anomalies"] }),
+  });
+}
+
+/** Say whether a finding was right; null takes back what was said. */
+export function useFeedback() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, verdict, note }: { id: string; verdict: Verdict | null; note: string }) => {
+      const params = { path: { anomaly_id: id } };
+      const path = "/api/v1/anomalies/{anomaly_id}/feedback";
+      return verdict
+        ? answerOf(client.PUT(path, { params, body: { verdict, note } }))
+        : answerOf(client.DELETE(path, { params }));
+    },
+    onSettled: () =>
+      Promise.all([
+        queries.invalidateQueries({ queryKey: ["anomalies"] }),
+        queries.invalidateQueries({ queryKey: ["models"] }),
+      ]),
   });
 }

@@ -1,13 +1,17 @@
 import { Button, Menu } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { useId, useState } from "react";
 import type { Anomaly } from "@/api/types";
 import { useMay } from "@/api/use-session";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { IconDown } from "@/ui/icons";
-import { formatDuration, formatTime, prose, sentence } from "@/ui/format";
+import { formatTime, prose, sentence } from "@/ui/format";
 import { useMarkAnomaly } from "../api/anomalies";
-import { howItWasFound, subjectOf } from "../words";
+import { around, howItWasFound, lasted, subjectOf } from "../words";
+import { EvidencePanel } from "./EvidencePanel";
+import { FeedbackBar } from "./FeedbackBar";
+import { SimilarEpisodes } from "./SimilarEpisodes";
 import classes from "./AnomalyList.module.css";
 
 const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
@@ -16,12 +20,9 @@ const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
   { status: "false_positive", label: "False alarm" },
   { status: "open", label: "Open again" },
 ];
-const AROUND_MS = 5 * 60_000;
 
 /** What the detectors found on one machine, newest first, each one click from its place on the chart. */
 export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomaly[]; assetId: string }) {
-  const mark = useMarkAnomaly();
-  const mayJudge = useMay("anomalies.judge");
   return (
     <Panel title="Anomalies" flush>
       {anomalies.length === 0 ? (
@@ -29,38 +30,68 @@ export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomal
       ) : (
         <ul className={classes.rows}>
           {anomalies.map((a) => (
-            <li key={a.id} className={classes.row}>
-              <StateMark name={a.severity} />
-              <div className={classes.what}>
-                <div>
-                  <strong>{subjectOf(a)}</strong> {prose(a.reason)}
-                </div>
-                <div className="muted">
-                  {howItWasFound(a)}
-                  {a.note ? `; note: ${a.note}` : ""}
-                </div>
-              </div>
-              <div className={`${classes.time} num`}>
-                <Link
-                  to="/assets/$id"
-                  params={{ id: assetId }}
-                  search={{ tab: "trend", signals: a.sensor_id, ...around(a) }}
-                >
-                  {formatTime(a.detected_at)}
-                </Link>
-                <div className="muted">{a.ended_at ? `for ${lasted(a)}` : "still there"}</div>
-              </div>
-              {mayJudge ? (
-                <Verdict anomaly={a} busy={mark.isPending && mark.variables.id === a.id} onVerdict={mark.mutate} />
-              ) : (
-                <span className={classes.status}>{sentence(a.status)}</span>
-              )}
-            </li>
+            <AnomalyRow key={a.id} anomaly={a} assetId={assetId} />
           ))}
         </ul>
       )}
     </Panel>
   );
+}
+
+function AnomalyRow({ anomaly: a, assetId }: { anomaly: Anomaly; assetId: string }) {
+  const mark = useMarkAnomaly();
+  const mayJudge = useMay("anomalies.judge");
+  const [opened, setOpened] = useState(false);
+  const detailId = useId();
+  const hasDetail = mayJudge || a.evidence !== null || a.feedback !== null;
+  return (
+    <li className={classes.row}>
+      <StateMark name={a.severity} />
+      <div className={classes.what}>
+        <div>
+          <strong>{subjectOf(a)}</strong> {prose(a.reason)}
+        </div>
+        <div className="muted">
+          {howItWasFound(a)}
+          {a.note ? `; note: ${a.note}` : ""}
+        </div>
+        {hasDetail ? (
+          <button
+            type="button"
+            className={classes.why}
+            aria-expanded={opened}
+            aria-controls={detailId}
+            onClick={() => setOpened(!opened)}
+          >
+            {whyWords(a, opened)}
+          </button>
+        ) : null}
+      </div>
+      <div className={`${classes.time} num`}>
+        <Link to="/assets/$id" params={{ id: assetId }} search={{ tab: "trend", signals: a.sensor_id, ...around(a) }}>
+          {formatTime(a.detected_at)}
+        </Link>
+        <div className="muted">{a.ended_at ? `for ${lasted(a)}` : "still there"}</div>
+      </div>
+      {mayJudge ? (
+        <Verdict anomaly={a} busy={mark.isPending && mark.variables.id === a.id} onVerdict={mark.mutate} />
+      ) : (
+        <span className={classes.status}>{sentence(a.status)}</span>
+      )}
+      {opened ? (
+        <div id={detailId} className={classes.detail}>
+          {a.evidence ? <EvidencePanel evidence={a.evidence} /> : null}
+          {a.evidence ? <SimilarEpisodes anomaly={a} /> : null}
+          {mayJudge ? <FeedbackBar anomaly={a} /> : null}
+        </div>
+      ) : null}
+    </li>
+  );
+}
+
+function whyWords(a: Anomaly, opened: boolean): string {
+  if (opened) return "Less";
+  return a.evidence ? "Why, and was it right?" : "Was it right?";
 }
 
 interface VerdictProps {
@@ -87,12 +118,4 @@ function Verdict({ anomaly: { id, status: now, note }, busy, onVerdict }: Verdic
       </Menu.Dropdown>
     </Menu>
   );
-}
-
-function lasted(a: Anomaly): string {
-  return formatDuration((Date.parse(a.ended_at ?? a.last_at) - Date.parse(a.detected_at)) / 1000);
-}
-
-function around(a: Anomaly): { from: number; to: number } {
-  return { from: Date.parse(a.detected_at) - AROUND_MS, to: Date.parse(a.ended_at ?? a.last_at) + AROUND_MS };
 }

@@ -1,0 +1,220 @@
+"""Trained models as the API tells them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from forewarn.api.times import Instant, text_of
+from forewarn.domain.jobs import ItemState, Job, JobItem, JobState
+from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion
+from forewarn.learning.thresholds import ThresholdNow
+
+
+class SpanView(BaseModel):
+    start: Instant
+    end: Instant
+
+
+class ModelSummary(BaseModel):
+    """metrics: by name, see docs/operations/training.md. trained_hours: of healthy past that was looked at."""
+
+    id: str
+    asset_id: str
+    template: str
+    detectors: Sequence[str]
+    state: ModelState
+    state_since: Instant
+    reason: str
+    created_at: Instant
+    size: int
+    rows: int
+    trained_from: Instant | None
+    trained_to: Instant | None
+    trained_hours: float
+    metrics: Mapping[str, float]
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> Self:
+        return cls(**_summary(version))
+
+
+class ShiftView(BaseModel):
+    """The smallest lasting shift of a signal that is found in nine of ten rows, in healthy spreads; null: none is."""
+
+    signal_id: str
+    model: float | None
+    baseline: float | None
+
+
+class LeftOutView(BaseModel):
+    signal_id: str
+    reason: str
+
+
+class CardView(BaseModel):
+    """regimes: rows learned of each way in which the machine was run, 0 where they were too few."""
+
+    trained: Sequence[SpanView]
+    signals: Sequence[str]
+    left_out: Sequence[LeftOutView]
+    regimes: Sequence[int]
+    baseline: Mapping[str, float]
+    baseline_of: str
+    shifts: Sequence[ShiftView]
+    seconds: float | None
+    processor_seconds: float | None
+    peak_bytes: int | None
+    settings: Mapping[str, object]
+    seed: int
+    software: str
+    config_hash: str
+    notes: Sequence[str]
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Self:
+        cost = card.cost
+        return cls(
+            trained=[SpanView(start=text_of(s.start), end=text_of(s.end)) for s in card.trained],
+            signals=card.signals,
+            left_out=[LeftOutView(signal_id=s, reason=why) for s, why in card.left_out.items()],
+            regimes=card.regimes,
+            baseline=card.baseline,
+            baseline_of=card.baseline_of,
+            shifts=[
+                ShiftView(signal_id=s, model=shift, baseline=card.baseline_shifts.get(s))
+                for s, shift in card.shifts.items()
+            ],
+            seconds=None if cost is None else cost.seconds,
+            processor_seconds=None if cost is None else cost.processor_seconds,
+            peak_bytes=None if cost is None else cost.peak_bytes,
+            settings=card.settings,
+            seed=card.seed,
+            software=card.software,
+            config_hash=card.config_hash,
+            notes=card.notes,
+        )
+
+
+class ModelView(ModelSummary):
+    signed_by: str
+    card: CardView
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> Self:
+        return cls(**_summary(version), signed_by=version.signed_by, card=CardView.of(version.card))
+
+
+class ThresholdView(BaseModel):
+    """Of one regime. learned: from healthy rows alone; now: after what people said of findings; in units of the
+    machine's healthy quantile. alarms_per_week: false ones to be expected now."""
+
+    regime: int
+    learned: float
+    now: float
+    alarms_per_week: float | None
+    labels: int
+
+    @classmethod
+    def of(cls, told: ThresholdNow) -> Self:
+        rate = told.alarms_per_week if told.alarms_per_week < float("inf") else None
+        return cls(regime=told.regime, learned=told.learned, now=told.now, alarms_per_week=rate, labels=told.labels)
+
+
+class JobItemView(BaseModel):
+    """text: what became of it, in words. model: id of what was learned, '' for nothing."""
+
+    asset_id: str
+    state: ItemState
+    text: str
+    model: str
+    seconds: float
+
+    @classmethod
+    def of(cls, item: JobItem) -> Self:
+        return cls(asset_id=item.asset_id, state=item.state, text=item.text, model=item.result, seconds=item.seconds)
+
+
+class JobView(BaseModel):
+    id: str
+    kind: str
+    by: str
+    state: JobState
+    created_at: Instant
+    ended_at: Instant | None
+    done: int
+    total: int
+    days: float | None
+    items: Sequence[JobItemView]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        days = job.settings.get("days")
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            by=job.by,
+            state=job.state,
+            created_at=text_of(job.created_at),
+            ended_at=None if job.ended_at is None else text_of(job.ended_at),
+            done=job.done,
+            total=len(job.items),
+            days=float(days) if isinstance(days, int | float) else None,
+            items=[JobItemView.of(item) for item in job.items],
+        )
+
+
+class AssetModelView(BaseModel):
+    """challenger: the newest that was trained since and waits or is in a rollout. history: newest first. job: the
+    newest of training that this machine is or was in."""
+
+    asset_id: str
+    champion: ModelView | None
+    challenger: ModelView | None
+    history: Sequence[ModelSummary]
+    thresholds: Sequence[ThresholdView]
+    job: JobView | None
+
+
+class ModelPage(BaseModel):
+    models: Sequence[ModelSummary]
+
+
+class JobPage(BaseModel):
+    jobs: Sequence[JobView]
+
+
+class TrainRequest(BaseModel):
+    """assets: none = every machine one may train. days: how far back healthy past is looked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assets: Sequence[str] = Field((), max_length=10_000)
+    days: float = Field(14.0, gt=0, le=3_660)
+
+
+class Because(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+def _summary(version: ModelVersion) -> dict[str, Any]:
+    card = version.card
+    hours = sum(span.end - span.start for span in card.trained) / 3_600e6
+    return {
+        "id": version.id,
+        "asset_id": version.asset_id,
+        "template": version.template,
+        "detectors": version.detectors,
+        "state": version.state,
+        "state_since": text_of(version.state_since),
+        "reason": version.reason,
+        "created_at": text_of(version.created_at),
+        "size": version.size,
+        "rows": card.rows,
+        "trained_from": text_of(card.trained[0].start) if card.trained else None,
+        "trained_to": text_of(card.trained[-1].end) if card.trained else None,
+        "trained_hours": round(hours, 2),
+        "metrics": card.metrics,
+    }

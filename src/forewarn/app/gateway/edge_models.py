@@ -1,0 +1,77 @@
+"""A gateway's trained models: those that act, those that are tried, and who brings them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from forewarn.app.gateway.stores import Stores
+from forewarn.app.plugins import available, load
+from forewarn.contracts.trained_detector import TrainedDetector
+from forewarn.domain.errors import ConfigurationError
+from forewarn.domain.gateways import GatewayRole
+from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.models.courier import ModelCourier
+from forewarn.gateway.models.folder import ModelFolder
+from forewarn.gateway.models.local_models import LocalModels
+from forewarn.gateway.models.trust import TrustedKeys
+from forewarn.gateway.standby import Standby
+from forewarn.gateway.uplink.link import SiteLink
+from forewarn.kit.clock import now_us
+from forewarn.kit.web_address import is_private
+from forewarn.learning.machine_watch import MachineWatch
+from forewarn.learning.model_trials import ModelTrials
+from forewarn.policies.gateway_settings import GatewaySettings
+
+
+class InstalledDetectors(Mapping[str, TrainedDetector]):
+    """By name; loaded when a model first asks for one, so that who has no models imports none."""
+
+    def __init__(self) -> None:
+        self._names = frozenset(available("trained_detectors"))
+        self._loaded: dict[str, TrainedDetector] = {}
+
+    def __getitem__(self, name: str) -> TrainedDetector:
+        if name not in self._loaded:
+            if name not in self._names:
+                raise KeyError(name)
+            try:
+                plugin: Any = load("trained_detectors", name)
+            except ConfigurationError as error:  # a library that is not installed here
+                raise KeyError(name) from error
+            self._loaded[name] = plugin()
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeModels:
+    """counts: whether what is tried is counted here. courier: None where there is no site."""
+
+    local: LocalModels
+    watch: MachineWatch
+    trials: ModelTrials
+    counts: Callable[[], bool]
+    courier: ModelCourier | None
+
+
+def edge_models(
+    settings: GatewaySettings, stores: Stores, link: SiteLink | None, conditions: Conditions, standby: Standby | None
+) -> EdgeModels:
+    """Raises StorageFailed."""
+    words = settings.uplink
+    named, private = ((), False) if words is None else (words.model_keys, is_private(words.url))
+    keys = TrustedKeys(stores.memory, named, private)
+    detectors = InstalledDetectors()
+    local = LocalModels(ModelFolder(settings.directory), detectors, keys.known)
+    trials = ModelTrials(local.tried, detectors, now_us)
+    courier = None if link is None else ModelCourier(link, local, keys, trials.tallies, conditions)
+
+    def counts() -> bool:
+        return standby is None or standby.role[0] is not GatewayRole.STANDBY
+
+    return EdgeModels(local, MachineWatch(local.acting, detectors), trials, counts, courier)

@@ -1,0 +1,93 @@
+"""A model's card in words."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from forewarn.domain.model_versions import ModelCard, ModelVersion
+
+_STANDS = {
+    "candidate": "waits for a rollout or a person",
+    "shadow": "scores beside the champion, and nobody hears of it",
+    "canary": "acts on a part of its rollout's machines",
+    "champion": "acts on the machine",
+    "retired": "another took its place",
+    "rolled_back": "was taken back",
+}
+
+
+def as_number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
+
+
+def shift_words(metrics: Mapping[str, float]) -> str:
+    """Median and worst of the signals, in healthy spreads.
+
+    >>> shift_words({"shift_median": 3.0, "shift_worst": 8.0})
+    '3 / 8'
+    """
+    median, worst = metrics.get("shift_median"), metrics.get("shift_worst")
+    return "none" if median is None or worst is None else f"{median:g} / {worst:g}"
+
+
+def regimes_words(card: ModelCard) -> str:
+    judged = sum(rows > 0 for rows in card.regimes)
+    return f"{judged}" if judged == len(card.regimes) else f"{judged} of {len(card.regimes)}"
+
+
+def age(since: int, now: int) -> str:
+    """
+    >>> age(0, 3 * 86_400_000_000 + 5)
+    '3 days'
+    """
+    hours = max(now - since, 0) / 3_600e6
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} h" if hours >= 2 else f"{hours * 60:.0f} min"
+
+
+def day(at: int) -> str:
+    return datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def card_lines(version: ModelVersion) -> Iterator[str]:
+    """A line each, for people."""
+    card = version.card
+    yield f"Model {version.id}"
+    yield f"of {version.asset_id}: {version.state.value.replace('_', ' ')}, which {_STANDS[version.state.value]}"
+    if version.reason:
+        yield f"  because: {version.reason}"
+    yield f"trained {day(version.created_at)} UTC on {card.rows:,} rows{_from(card)}"
+    yield f"detectors: {', '.join(version.detectors)}"
+    yield f"signals: {', '.join(s for s in card.signals if s not in card.left_out)}"
+    for signal, why in card.left_out.items():
+        yield f"left out: {signal}: {why}"
+    if len(card.regimes) > 1:
+        rows = ", ".join(f"{n:,} rows" if n else "too few rows" for n in card.regimes)
+        yield f"regimes: {len(card.regimes)} ways of running it ({rows})"
+    yield from _figures(card)
+    if card.cost is not None:
+        memory = "" if card.cost.peak_bytes is None else f", {card.cost.peak_bytes / 1e6:,.0f} MB"
+        yield f"cost: {card.cost.seconds:g} s{memory}; {version.size:,} bytes, signed by {version.signed_by[:16]}"
+    yield f"made by {card.software}, seed {card.seed}, plant {card.config_hash}"
+    for note in card.notes:
+        yield f"note: {note}"
+
+
+def _from(card: ModelCard) -> str:
+    return f" of {day(card.trained[0].start)} to {day(card.trained[-1].end)}" if card.trained else ""
+
+
+def _figures(card: ModelCard) -> Iterator[str]:
+    m, b = card.metrics, card.baseline
+    beside = card.baseline_of or "nothing"
+    yield f"on {m.get('held_back_rows', 0):,.0f} healthy rows that it never saw, beside {beside}:"
+    for name, words in (
+        ("over_threshold", "over the threshold"),
+        ("alarms_per_week", "false alarms to be expected a week"),
+        ("shift_median", "smallest shift found, median of the signals, in healthy spreads"),
+        ("shift_worst", "smallest shift found, worst signal"),
+    ):
+        show = percent if name == "over_threshold" else as_number
+        yield f"  {words}: {show(m.get(name)) or 'not known'} (baseline {show(b.get(name)) or 'not known'})"

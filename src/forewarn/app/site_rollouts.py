@@ -1,0 +1,160 @@
+"""A site's rollouts: which models its gateways and its own line should hold, and what becomes of those that are
+tried."""
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from forewarn.app.settings import Settings
+from forewarn.app.site_training import model_signer, trained_detectors
+from forewarn.app.site_trials import SiteTrials
+from forewarn.catalog import Catalog
+from forewarn.contracts.model_observations import ModelObservations
+from forewarn.contracts.model_registry import ModelRegistry
+from forewarn.contracts.plant_view import PlantView
+from forewarn.domain.errors import NotFound
+from forewarn.domain.model_delivery import Tally, Trial, WantedModels
+from forewarn.domain.model_versions import ModelState, ModelVersion
+from forewarn.domain.rollouts import Rollout, RolloutSettings
+from forewarn.jobs.rollout import RolloutJob
+from forewarn.kit.clock import SECOND, now_us
+from forewarn.learning.model_trials import ModelTrials
+from forewarn.pipeline.edge_intake import EdgeDesk
+from forewarn.pipeline.shadow import ShadowStage
+from forewarn.policies.model_delivery import acting_versions, narrowed, trials_of
+from forewarn.policies.rollout import OPEN
+
+_LOOK_US: Final = 2 * SECOND
+_MOST: Final = 10_000
+_WITHDRAWN: Final = 1_000
+_WITHIN_US: Final = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """signals: ids by version id."""
+
+    wanted: WantedModels = field(default_factory=WantedModels)
+    signals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    canaries: Mapping[str, str] = field(default_factory=dict)
+
+
+class SiteRollouts:
+    """ModelDelivery, and what housekeeping calls. Reading is memory only, in any thread; `look_around` is for one."""
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        observations: ModelObservations,
+        keys: Callable[[], Collection[str]],
+        clock: Callable[[], int],
+        settings: RolloutSettings | None = None,
+        every_s: float = 60.0,
+        ours: Callable[[], Sequence[Tally]] = lambda: (),
+        tried: Callable[[Sequence[Trial]], None] = lambda _trials: None,
+    ) -> None:
+        """keys: whose models may be used, 64 hexadecimal digits each. every_s: between two steps of the rollouts. ours:
+        what the site's own line has seen of models that are tried (ModelTrials.tallies). tried: is told which they
+        are."""
+        self._registry, self._observations, self._keys, self._clock = registry, observations, keys, clock
+        self._job = RolloutJob(registry, observations, clock, settings)
+        self._every_us, self._ours, self._tried = int(every_s * SECOND), ours, tried
+        self._looked = self._stepped = 0
+        self._plan = _Plan()
+        self._lock = threading.Lock()
+
+    def look_around(self) -> None:
+        """Call it about once a second: rollouts go on, and what is wanted follows. Raises StorageFailed."""
+        now = self._clock()
+        if not 0 <= now - self._stepped < self._every_us:
+            self._observations.keep("", self._ours())
+            self._stepped = now
+            if self._job.step():
+                self._looked = 0
+        if not 0 <= now - self._looked < _LOOK_US:
+            self.refresh()
+            self._looked = now
+
+    def refresh(self) -> None:
+        """Follow the registry. Raises StorageFailed."""
+        champions = self._registry.champions()
+        of_asset = {asset_id: version.id for asset_id, version in champions.items()}
+        watched = self._job.watched()
+        acting = acting_versions(of_asset, (r for r in watched if r.state in OPEN))
+        trials = tuple(trials_of(of_asset, self._former(watched), watched))
+        withdrawn = self._registry.find(states={ModelState.ROLLED_BACK}, limit=_WITHDRAWN)
+        gone = tuple(sorted(version.id for version in withdrawn))
+        wanted = WantedModels("", acting, trials, gone, tuple(sorted(self._keys())))
+        known = {version.id: version.card.signals for version in champions.values()}
+        signals = {each: known.get(each) or self._signals(each) for each in wanted.versions}
+        with self._lock:
+            self._plan = _Plan(wanted, signals, {a: v for a, v in acting.items() if of_asset.get(a) != v})
+        self._tried(trials)
+
+    def canaries(self) -> Mapping[str, str]:
+        """Id of the version that acts in the champion's place, by asset id."""
+        return self._plan.canaries
+
+    def wanted(self, collected: Collection[str]) -> WantedModels:
+        plan = self._plan
+        return narrowed(plan.wanted, plan.signals, frozenset(collected))
+
+    def artifact(self, version_id: str, collected: Collection[str]) -> bytes:
+        if version_id not in self.wanted(collected).versions:
+            raise NotFound(f"there is no model {version_id[:80]!r} for this gateway")
+        return self._registry.artifact(version_id)
+
+    def tell(self, gateway: str, tallies: Sequence[Tally]) -> None:
+        since = {trial.rollout_id: trial.since for trial in self._plan.wanted.trials}
+        self._observations.keep(gateway, [t for t in tallies if since.get(t.rollout_id) == t.since])
+
+    def _signals(self, version_id: str) -> tuple[str, ...]:
+        known = self._plan.signals.get(version_id)
+        return known if known is not None else tuple(self._registry.get(version_id).card.signals)
+
+    def _former(self, rollouts: Sequence[Rollout]) -> dict[str, str]:
+        """The version that a rollout replaced, by the id of the new one: retired in the same step."""
+        found = {}
+        for rollout in rollouts:
+            if rollout.state is ModelState.CHAMPION:
+                for asset_id, version_id in rollout.versions.items():
+                    retired = self._registry.find(asset_id, {ModelState.RETIRED}, _MOST)
+                    last = max(retired, key=lambda version: version.state_since, default=None)
+                    if last is not None and _at_once(last, rollout):
+                        found[version_id] = last.id
+        return found
+
+
+def site_rollouts(
+    settings: Settings, catalog: Catalog, plant: PlantView, edge: EdgeDesk
+) -> tuple[SiteRollouts, ShadowStage]:
+    """And the last stage of the site's own line. Trusted is what this site signed. Raises ConfigurationError,
+    StorageFailed."""
+    own = frozenset({model_signer(settings).public_key})
+    detectors = trained_detectors()
+    source = SiteTrials(catalog.models, detectors, own, lambda asset_id: _is_ours(asset_id, plant, edge))
+    trials = ModelTrials(source, detectors, now_us)
+    least_s = settings.rollout_step_hours * 3_600
+    rollouts = SiteRollouts(
+        catalog.models,
+        catalog.observations,
+        lambda: own,
+        now_us,
+        RolloutSettings(shadow_s=least_s, canary_s=least_s, watch_s=settings.rollout_watch_days * 86_400),
+        every_s=settings.rollout_every_s,
+        ours=trials.tallies,
+        tried=source.follow,
+    )
+    rollouts.refresh()  # a gateway that asks before we looked around would be told that nothing acts
+    return rollouts, ShadowStage(trials, plant, edge.scored)
+
+
+def _is_ours(asset_id: str, plant: PlantView, edge: EdgeDesk) -> bool:
+    """Not all of its signals are scored by gateways."""
+    elsewhere = edge.scored(plant.table.size)
+    return any(not elsewhere[s.key] for s in plant.signals_of(asset_id) if s.key < len(elsewhere))
+
+
+def _at_once(version: ModelVersion, rollout: Rollout) -> bool:
+    return abs(version.state_since - rollout.since) < _WITHIN_US

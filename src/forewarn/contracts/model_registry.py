@@ -1,0 +1,75 @@
+"""Where trained models are kept, and which of them acts on a machine."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+from forewarn.domain.access import Scope
+from forewarn.domain.audit import Deed
+from forewarn.domain.model_versions import ModelState, ModelVersion
+from forewarn.domain.rollouts import Rollout
+
+Judged = Callable[[ModelVersion | None, ModelVersion | None], Deed]
+
+
+class ModelRegistry(Protocol):
+    """A version's state follows its rollout. An asset has one champion at most, and is in one open rollout at most; who
+    is champion is one row, changed in one transaction with the states, the rollout and the deed."""
+
+    def within(self, scope: Scope) -> "ModelRegistry":
+        """The same registry, in which what lies outside `scope` does not exist. Rollouts are changed by who sees
+        everything (NotAllowed)."""
+        ...
+
+    def add(self, version: ModelVersion, artifact: bytes, deed: Deed | None = None) -> ModelVersion:
+        """Keep a candidate and its signed artifact; durable on return. What is known by that id stays as it is, its
+        file is mended. Raises ArtifactRefused for bytes that are not those of `version.id`, NotFound for a machine that
+        the plant does not have, StorageFailed, Conflict (it is another machine's)."""
+        ...
+
+    def get(self, version_id: str) -> ModelVersion:
+        """Raises NotFound."""
+        ...
+
+    def artifact(self, version_id: str) -> bytes:
+        """As it was signed. Raises NotFound, and StorageFailed where the file is gone or damaged."""
+        ...
+
+    def find(
+        self, asset_id: str | None = None, states: Collection[ModelState] | None = None, limit: int = 100
+    ) -> Sequence[ModelVersion]:
+        """Newest first; None = any."""
+        ...
+
+    def champions(self) -> Mapping[str, ModelVersion]:
+        """By asset id."""
+        ...
+
+    def promote(self, version_id: str, deed: Judged) -> ModelVersion:
+        """Champion of its asset from now on, by hand; the one before is retired. `deed` is told who was and who is.
+        Raises NotFound, Conflict (it is so already, or a rollout of that machine is under way)."""
+        ...
+
+    def demote(self, version_id: str, reason: str, deed: Judged) -> ModelVersion | None:
+        """The champion is rolled back by hand; the one before it acts again, if there was one, and is returned. Raises
+        NotFound, Conflict (it is not the champion, or a rollout of that machine is under way)."""
+        ...
+
+    def start(self, rollout: Rollout, deed: Deed) -> None:
+        """Keep a new rollout of versions that are here. Raises NotFound, Conflict (one of its machines is in another
+        rollout that is under way)."""
+        ...
+
+    def rollout(self, rollout_id: str) -> Rollout:
+        """Raises NotFound."""
+        ...
+
+    def rollouts(self, states: Collection[ModelState] | None = None, limit: int = 100) -> Sequence[Rollout]:
+        """Newest first; None = any state."""
+        ...
+
+    def change_rollout(
+        self, rollout_id: str, change: Callable[[Rollout], Rollout], deed: Callable[[Rollout, Rollout], Deed]
+    ) -> Rollout:
+        """`change` (policies/rollout.py) is given the rollout as it is in the database now. Its versions and champions
+        follow, also back. What `change` leaves alone leaves no deed. Raises NotFound and what `change` raises."""
+        ...

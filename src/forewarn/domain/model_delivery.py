@@ -1,0 +1,65 @@
+"""Which models a gateway should hold, and what it tells of those that are being tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+# Upper bounds of the classes in which latencies are counted, milliseconds: a factor of the square root of 2 apart.
+LATENCY_CLASSES: Final = tuple(0.1 * 2 ** (k / 2) for k in range(31))
+
+
+class Side(StrEnum):
+    """Who was watched: the new version of a rollout, or the one that it would replace."""
+
+    CHALLENGER = "challenger"
+    CHAMPION = "champion"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Two versions to be scored side by side on one machine, whoever of them acts. since: of the rollout's state,
+    microseconds UTC: what was counted in another state says nothing of this one. champion: None where there is none."""
+
+    rollout_id: str
+    since: int
+    asset_id: str
+    challenger: str
+    champion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedModels:
+    """acting: id of the version that raises findings, by asset id. withdrawn: versions that must not act, whatever else
+    cannot be had. keys: who may sign, 64 hexadecimal digits each. revision: a name for all of that."""
+
+    revision: str = ""
+    acting: Mapping[str, str] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """All that are to be held."""
+        tried = {v for t in self.trials for v in (t.challenger, t.champion) if v is not None}
+        return frozenset(self.acting.values()) | tried
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one side of a rollout did in one process since it began to count. run: when that was, microseconds UTC; a
+    later tally of the same (rollout, since, side, run) replaces the one before. The rest as in `Observed`; latency:
+    calls by LATENCY_CLASSES, one class more for those that took longer; empty where none was called."""
+
+    rollout_id: str
+    since: int
+    side: Side
+    run: int
+    asset_s: float = 0.0
+    rows: int = 0
+    opinions: int = 0
+    alarms: int = 0
+    calls: int = 0
+    errors: int = 0
+    latency: tuple[int, ...] = ()

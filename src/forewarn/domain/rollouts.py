@@ -1,0 +1,74 @@
+"""Bringing new models to machines step by step, and what is watched meanwhile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from forewarn.domain.model_versions import ModelState
+
+
+class RollbackReason(StrEnum):
+    """SILENT: it seldom has an opinion where the champion has one."""
+
+    ALARM_RATE = "alarm_rate"
+    LATENCY = "latency"
+    ERRORS = "errors"
+    SILENT = "silent"
+    BY_HAND = "by_hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """New versions on their way to act, together. versions: id by asset id. state: of all of them. started_at, since:
+    microseconds UTC; since: it is in this state. share: of the machines, that the canary acts on. note: what was seen,
+    for people. It is all that a restart needs to go on."""
+
+    id: str
+    versions: Mapping[str, str]
+    started_at: int
+    state: ModelState = ModelState.CANDIDATE
+    since: int = 0
+    share: float = 0.1
+    reason: RollbackReason | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What one side of a rollout did on the rollout's machines in one state. since: of that state, as the rollout says
+    it: what was counted in another says nothing of this one.
+
+    asset_s: seconds judged, summed over machines. rows: scored. opinions: of them with a score. alarms: episodes begun.
+    calls, errors: of scoring, and those that failed; a model that could not be loaded is one of both. latency_ms: 99th
+    percentile of a call, None before there is one.
+    """
+
+    since: int
+    asset_s: float = 0.0
+    rows: int = 0
+    opinions: int = 0
+    alarms: int = 0
+    calls: int = 0
+    errors: int = 0
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSettings:
+    """shadow_s, canary_s: least time in the state; watch_s: how long a new champion is watched. least_rows: scored in
+    the state before the next. most_alarms: an asset-week; alarm_ratio, latency_ratio, error_ratio: how much worse than
+    the champion is still taken. most_latency_ms, most_errors (share of calls): always taken. least_opinions: share of
+    the champion's. chance: that as many alarms come of a challenger that is within bounds; below it, it is not."""
+
+    shadow_s: float = 86_400.0
+    canary_s: float = 86_400.0
+    watch_s: float = 7 * 86_400.0
+    least_rows: int = 3_600
+    most_alarms: float = 1.0
+    alarm_ratio: float = 1.5
+    most_latency_ms: float = 10.0
+    latency_ratio: float = 2.0
+    most_errors: float = 0.001
+    error_ratio: float = 2.0
+    least_opinions: float = 0.5
+    chance: float = 0.001

@@ -1,0 +1,1 @@
+"""`forewarn evaluate`: detectors measured on public data, causally, beside what knows no sensor."""

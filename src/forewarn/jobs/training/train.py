@@ -1,0 +1,113 @@
+"""One machine's model from its stored past."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+import numpy as np
+
+from forewarn.contracts.anomaly_store import AnomalyStore
+from forewarn.contracts.historian_reads import HistorianReads
+from forewarn.contracts.plant_view import PlantView
+from forewarn.contracts.raw_ring import Recollection
+from forewarn.contracts.trained_detector import TrainedDetector
+from forewarn.domain.assets import Signal
+from forewarn.domain.errors import NotEnoughData, NotFound
+from forewarn.domain.model_versions import ModelCard, Span
+from forewarn.jobs.training.healthy_past import disturbing, length, read_spans, told, without
+from forewarn.jobs.training.lesson import Champion, Learned, Lesson, TrainingSettings, learn, learn_card
+from forewarn.jobs.training.past_rows import past_rows, step_of
+from forewarn.kit.clock import DAY, SECOND
+from forewarn.learning.machine_model import MachineModel
+from forewarn.policies.healthy_spans import stretches
+
+_LEAST_ROWS: Final = 300
+
+
+class Past(Recollection, HistorianReads, Protocol):
+    """The reading half of a historian."""
+
+
+def _no_champion(asset_id: str) -> Champion | None:
+    return None
+
+
+class Trainer:
+    """Reads what is learned from and learns it; keeps nothing. Thread-safe as its parts are."""
+
+    def __init__(
+        self,
+        past: Past,
+        plant: PlantView,
+        anomalies: AnomalyStore,
+        detectors: Mapping[str, TrainedDetector],
+        clock: Callable[[], int],
+        settings: TrainingSettings | None = None,
+        champion: Callable[[str], Champion | None] = _no_champion,
+    ) -> None:
+        """clock: microseconds UTC, where the past ends. champion: of an asset, what a new model is measured against."""
+        self._past, self._plant, self._anomalies, self.detectors = past, plant, anomalies, detectors
+        self._clock, self.settings, self._champion = clock, settings or TrainingSettings(), champion
+
+    def learn(self, asset_id: str, end: int | None = None) -> tuple[MachineModel, ModelCard]:
+        """end: of the past that is looked at, microseconds UTC; None: now. Raises NotFound, NotEnoughData (what there
+        is and how much is needed), StorageFailed."""
+        return learn_card(self.lesson(asset_id, end), self.detectors)
+
+    def learned(self, asset_id: str, end: int | None = None) -> Learned:
+        return learn(self.lesson(asset_id, end), self.detectors)
+
+    def lesson(self, asset_id: str, end: int | None = None, settings: TrainingSettings | None = None) -> Lesson:
+        """What `asset_id` is learned from. Errors as of `learn`."""
+        s, end = settings or self.settings, self._clock() if end is None else end
+        begun = time.perf_counter()
+        signals = self._signals(asset_id)
+        step_us = step_of(signals)
+        start = end - round(s.days * DAY)
+        read = read_spans(self._past, np.array(sorted(x.key for x in signals), np.int32), start, end)
+        faults = disturbing(self._anomalies, asset_id, start, end)
+        healthy = without(read, faults, end, round(s.margin_s * SECOND), round(s.least_s * SECOND))
+        what = told(read, healthy, faults, end)
+        if length(healthy) < _LEAST_ROWS * step_us:
+            least = _LEAST_ROWS * step_us / SECOND / 60
+            raise NotEnoughData(
+                f"the last {s.days:g} days hold {what}; {least:.0f} minutes of health are the least. Mark findings "
+                "wrong that were no fault, or look at more days"
+            )
+        parts = stretches(healthy, s.stretch_rows * step_us, max(s.most_rows // s.stretch_rows, 1))
+        kept, back = _parted(parts, s.held_back)
+        return Lesson(
+            asset_id,
+            self._plant.assets[asset_id].template,
+            signals,
+            step_us,
+            healthy,
+            past_rows(self._past, signals, step_us, kept),
+            past_rows(self._past, signals, step_us, back),
+            at_pace(s, step_us),
+            self._champion(asset_id),
+            (f"The last {s.days:g} days hold {what}.",),
+            time.perf_counter() - begun,
+        )
+
+    def _signals(self, asset_id: str) -> tuple[Signal, ...]:
+        if asset_id not in self._plant.assets:
+            raise NotFound(f"there is no asset {asset_id!r}")
+        signals = tuple(signal for signal in self._plant.signals_of(asset_id) if signal.key > 0)
+        if not signals:
+            raise NotEnoughData(f"{asset_id} has no signals: describe them in the plant file")
+        return signals
+
+
+def at_pace(settings: TrainingSettings, step_us: int) -> TrainingSettings:
+    """The budget counts rows of that step."""
+    machine = settings.machine
+    budget = replace(machine.ensemble.budget, row_s=step_us / SECOND)
+    return replace(settings, machine=replace(machine, ensemble=replace(machine.ensemble, budget=budget)))
+
+
+def _parted(parts: Sequence[Span], every: int) -> tuple[list[Span], list[Span]]:
+    """To be learned from, and every so many-th not to be."""
+    back = [part for i, part in enumerate(parts) if i % every == every // 2]
+    return [part for part in parts if part not in back], back

@@ -1,0 +1,180 @@
+"""Many machines' models, scored together as their readings come in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from forewarn.contracts.trained_detector import Blame, TrainedDetector
+from forewarn.domain.assets import Signal
+from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.signal_table import SignalTable
+from forewarn.learning.ensemble import Ensemble, EnsembleScorer
+from forewarn.learning.machine_model import MachineModel
+from forewarn.policies.machine_rows import MachineRows, RowBlock
+from forewarn.policies.operating_regimes import UNKNOWN, RegimeTrees
+
+_log = structlog.get_logger(__name__)
+# A signal read slower than the grid has a value for as long as five of its periods, and at least for ten seconds.
+_PERIODS: Final = 5
+_LEAST_HOLD_US: Final = 10_000_000
+_LONG: Final = 2**31
+
+Places = NDArray[np.intp]
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Why:
+    """Of one row. blame: of one block. rows: float64[n, m], it and those before that it depends on. members: each
+    detector's ratio to its own quantile."""
+
+    blame: Blame
+    rows: Matrix
+    members: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FleetScores:
+    """Rows that were closed, of k machines, n each. machine: intp[k], place in `Fleet.models`. time: int64[k, n].
+    ratio: float64[k, n], in units of the machine's own threshold, so that it speaks above 1; NaN = no opinion.
+    regime: intp[k, n]. blocks: float64[k, depth + n, m]. step_us: of the rows."""
+
+    machine: Places
+    time: NDArray[np.int64]
+    ratio: Matrix
+    regime: Places
+    blocks: Matrix
+    step_us: int
+
+
+class Fleet:
+    """State is bounded by the number of machines. For one thread."""
+
+    def __init__(
+        self, models: Sequence[MachineModel], table: SignalTable, detectors: Mapping[str, TrainedDetector]
+    ) -> None:
+        """Models whose signals are not all in `table` are passed over; `models` are those that are not.
+
+        Raises InvalidInput for a model that cannot be scored, naming it."""
+        fit = [m for m in models if m.members and all(s in table.key_of for s in m.signals)]
+        kinds: dict[tuple[object, ...], list[MachineModel]] = {}
+        for model in fit:
+            kinds.setdefault((len(model.signals), model.step_us, model.members), []).append(model)
+        self.models: tuple[MachineModel, ...] = tuple(model for alike in kinds.values() for model in alike)
+        self.failed: dict[str, str] = {}  # by asset id: why its model is not asked any more
+        self._squads: list[_Squad] = []
+        first = 0
+        for alike in kinds.values():
+            self._squads.append(_Squad(alike, table, detectors, first))
+            first += len(alike)
+
+    def score(self, batch: ReadingBatch) -> Iterator[FleetScores]:
+        """`batch` is ordered by (signal, time)."""
+        for squad in list(self._squads):
+            try:
+                yield from squad.score(batch)
+            except Exception as error:
+                # A detector is somebody's plugin: what fails once is not asked again, and the readings go on.
+                self._squads.remove(squad)
+                self.failed |= {model.asset_id: f"{type(error).__name__}: {error}" for model in squad.models}
+                _log.exception("models_failed", machines=[model.asset_id for model in squad.models])
+
+    def explain(self, scores: FleetScores, at: tuple[int, int]) -> Why:
+        """Why scores.ratio[at] is what it is."""
+        return self._squad(scores).explain(scores, at)
+
+    def context_of(self, scores: FleetScores) -> int:
+        """Rows before a row that its ratio depends on."""
+        return self._squad(scores).context
+
+    def _squad(self, scores: FleetScores) -> "_Squad":
+        return next(squad for squad in reversed(self._squads) if squad.first <= scores.machine[0])
+
+
+class _Squad:
+    """Machines whose models are alike in shape."""
+
+    def __init__(
+        self,
+        models: Sequence[MachineModel],
+        table: SignalTable,
+        detectors: Mapping[str, TrainedDetector],
+        first: int,
+    ) -> None:
+        self.first, self.models = first, tuple(models)
+        regimes = max(model.regimes.count for model in models)
+        self._place = np.full((len(models), regimes), -1, np.intp)
+        ensembles: list[Ensemble] = []
+        for i, model in enumerate(models):
+            for code, ensemble in enumerate(model.ensembles):
+                if ensemble is not None:
+                    self._place[i, code] = len(ensembles)
+                    ensembles.append(ensemble)
+        self._scorer = EnsembleScorer(detectors, ensembles)
+        self._threshold = np.array([ensemble.threshold for ensemble in ensembles])
+        self._trees = RegimeTrees([model.regimes for model in models])
+        self._settle = np.array([model.settle_rows for model in models])
+        self._regime = np.full(len(models), UNKNOWN, np.intp)
+        self._since = np.full(len(models), _LONG)
+        keys = np.array([[table.key_of[s] for s in model.signals] for model in models], np.int32)
+        step_us, signals = models[0].step_us, table.signals
+        hold = np.stack([holds([signals[key] for key in row], step_us) for row in keys.tolist()])
+        self._rows = MachineRows(keys, step_us, hold, self._scorer.context)
+
+    def score(self, batch: ReadingBatch) -> Iterator[FleetScores]:
+        for block in self._rows.take(batch):
+            regime, settled = self._regimes(block)
+            ratio = self._ratios(block, regime)
+            ratio[~settled | ~block.fresh] = np.nan
+            step_us = self._rows.step_us
+            yield FleetScores(block.machine + self.first, block.time, ratio, regime, block.value, step_us)
+
+    def _regimes(self, block: RowBlock) -> tuple[Places, NDArray[np.bool_]]:
+        """Of each new row, and whether it has stood for long enough."""
+        machine, n = block.machine, block.time.shape[1]
+        regime = self._trees.of(block.value[:, -n:], machine)
+        changed = regime != np.c_[self._regime[machine], regime[:, :-1]]
+        line = np.arange(n)
+        newest = np.maximum.accumulate(np.where(changed, line, -1), axis=1)
+        since = np.where(newest >= 0, line - newest, self._since[machine][:, None] + line + 1)
+        self._regime[machine], self._since[machine] = regime[:, -1], np.minimum(since[:, -1], _LONG)
+        return regime, (since >= self._settle[machine][:, None]) & (regime >= 0)
+
+    def _ratios(self, block: RowBlock, regime: Places) -> Matrix:
+        """By the model of each row's own regime; mostly that of the last row."""
+        n = regime.shape[1]
+        place = np.where(regime >= 0, self._place[block.machine[:, None], np.maximum(regime, 0)], -1)
+        ratio = np.full(place.shape, np.nan)
+        open_ = place >= 0
+        while open_.any():
+            some = np.flatnonzero(open_.any(axis=1))
+            last = n - 1 - np.argmax(open_[some][:, ::-1], axis=1)
+            models = place[some, last]
+            found = self._scorer.ratio(block.value[some], models)[:, -n:] / self._threshold[models][:, None]
+            same = place[some] == models[:, None]
+            ratio[some] = np.where(same, found, ratio[some])
+            open_[some] &= ~same
+        return ratio
+
+    @property
+    def context(self) -> int:
+        return self._scorer.context
+
+    def explain(self, scores: FleetScores, at: tuple[int, int]) -> Why:
+        n = scores.time.shape[1]
+        k, row = at[0], at[1] % n
+        end = scores.blocks.shape[1] - n + row + 1
+        block = scores.blocks[k : k + 1, end - self.context - 1 : end]
+        place = np.array([self._place[scores.machine[k] - self.first, scores.regime[k, row]]])
+        members = {name: float(ratio[0, -1]) for name, ratio in self._scorer.by_member(block, place).items()}
+        return Why(self._scorer.explain(block, place), block[0], members)
+
+
+def holds(signals: Sequence[Signal | None], step_us: int) -> NDArray[np.int64]:
+    """int64[m]: steps that a value of each signal lasts."""
+    period_us = np.array([1e6 / s.rate_hz if s and s.rate_hz > 0 else 1e6 for s in signals])
+    return np.asarray(np.ceil(np.maximum(_PERIODS * period_us, _LEAST_HOLD_US) / step_us), np.int64)

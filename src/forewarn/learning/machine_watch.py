@@ -1,0 +1,354 @@
+"""Machines watched by their models: what lasts becomes a finding, with its evidence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.contracts.trained_detector import TrainedDetector
+from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
+from forewarn.domain.findings import ENSEMBLE, Finding
+from forewarn.domain.quantity import shown
+from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.signal_table import SignalTable
+from forewarn.learning.drift_watch import DriftWatch
+from forewarn.learning.fleet import Fleet, FleetScores, Why
+from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.model_findings import ModelFindings
+from forewarn.learning.model_source import ModelSource, Refusal
+from forewarn.policies.alarm_budget import AlarmBudget
+from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
+from forewarn.policies.fault_signatures import Deviations, ranked_faults
+from forewarn.policies.scoring import ratio_score
+from forewarn.policies.severity import severity_of
+from forewarn.policies.usual_behaviour import departure
+
+TYPE: Final = "multivariate"
+_TOLD: Final = 3  # signals named in a sentence
+_LEAST_SHARE: Final = 0.1
+_GAP_S: Final = 300.0
+_SECOND: Final = 1_000_000
+_MOST_PEAKS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Peak:
+    """A row that is the worst of its spell, or may turn out to be."""
+
+    at: int
+    ratio: float
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Of all machines together. rows: scored; opinions: of them with a score; judged_s: seconds that those stand
+    for."""
+
+    rows: int = 0
+    opinions: int = 0
+    judged_s: float = 0.0
+
+
+class MachineWatch:
+    """For one thread. A machine keeps its number when the models change, and so its episode goes on."""
+
+    def __init__(
+        self,
+        models: ModelSource,
+        detectors: Mapping[str, TrainedDetector],
+        budget: AlarmBudget | None = None,
+        drift: DriftWatch | None = None,
+    ) -> None:
+        """budget: how many rows over the threshold begin an episode, and how many not over it end one. drift: tells
+        when a model has grown old; None = nobody asks."""
+        self._source, self._detectors, self._budget = models, detectors, budget or AlarmBudget()
+        self._revision: int | None = None
+        self._table = SignalTable.of(())
+        self._fleet = Fleet((), self._table, detectors)
+        self._trackers: dict[int, EpisodeTracker] = {}  # by step of the grid
+        self._steps: dict[int, int] = {}  # by number
+        self._ended: list[Finding] = []
+        self._number: dict[str, int] = {}
+        self._assets: list[str] = []
+        self._refused: dict[str, Refusal] = {}
+        self._unusable, self._drift = ModelFindings(), drift
+        self._judged: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._numbers: NDArray[np.int32] = np.zeros(0, np.int32)  # by place in the fleet
+        self._peaks: dict[int, list[_Peak]] = {}  # by number
+        self._blamed: dict[int, int] = {}  # by number: signal key that an open episode was first told with
+        self.seen = Seen()
+
+    def configure(self, table: SignalTable) -> None:
+        """Follow the plant. Rows begin anew: a change of the plant is seldom."""
+        self._table, self._revision = table, None
+
+    def score(self, readings: ReadingBatch) -> list[Finding]:
+        """readings: good ones, ordered by (signal, time). Findings opened, changed or closed."""
+        self._follow()
+        found, self._ended = self._ended, []
+        found += [finding for scores in self._fleet.score(readings) for finding in self._seen_in(scores)]
+        if self._refused or self._fleet.failed or self._unusable.any_open:
+            failed = {asset: Refusal("failed", _failed(why)) for asset, why in self._fleet.failed.items()}
+            found += self._unusable.follow(failed | self._refused, self._table, int(readings.time.max()))
+        return found
+
+    def judges(self, size: int) -> NDArray[np.bool_]:
+        """By signal key below `size`: its machine's own model speaks for it."""
+        mask = np.zeros(size, np.bool_)
+        mask[self._judged[self._judged < size]] = True
+        return mask
+
+    def warm(self, readings: ReadingBatch) -> None:
+        """Rows of the past, so that windows are full; nothing is found."""
+        self._follow()
+        for _ in self._fleet.score(readings):
+            pass
+
+    def resume(self, findings: Sequence[Finding]) -> None:
+        """Take up episodes that were open when the last process ended."""
+        self._follow()
+        self._unusable.resume(findings)
+        if self._drift is not None:
+            self._drift.resume(findings)
+            self._ended += self._drift.over()
+        for finding in findings:
+            if finding.detector == ENSEMBLE:
+                number = self._numbered(finding.asset_id)
+                self._blamed[number] = finding.signal_key
+                if finding.evidence is not None:
+                    self._peaks[number] = [_Peak(finding.started_at, finding.evidence.ratio, finding.evidence)]
+                self._tracker(self._steps.get(number, _SECOND)).resume([replace(finding, signal_key=number)])
+
+    def let_go(self, elsewhere: NDArray[np.bool_]) -> list[Finding]:
+        """elsewhere: by signal key, whom a gateway scores. What stands of machines all of whose signals are so ends."""
+        gone = np.zeros(len(self._assets) + 1, np.bool_)
+        signals: dict[str, list[bool]] = {}
+        for signal in self._table.signals:
+            if signal is not None:
+                signals.setdefault(signal.asset_id, []).append(bool(elsewhere[signal.key]))
+        for asset, number in self._number.items():
+            gone[number] = all(signals.get(asset, [False]))
+        ended = [finding for tracker in self._trackers.values() for finding in self._end(tracker, gone)]
+        if self._drift is not None:
+            ended += self._drift.let_go({asset for asset, number in self._number.items() if gone[number]})
+        return ended
+
+    def _end(self, tracker: EpisodeTracker, gone: NDArray[np.bool_]) -> list[Finding]:
+        told = []
+        for episode in tracker.let_go(gone):
+            worst = max(self._peaks.pop(episode.signal, []), key=lambda p: p.ratio, default=None)
+            ended = replace(episode, ended_at=episode.last_at)
+            told.append(self._finding(ended, worst.evidence if worst is not None else None))
+        return told
+
+    def _follow(self) -> None:
+        if self._source.revision == self._revision:
+            return
+        self._revision = self._source.revision
+        self._fleet = Fleet(self._source.models(), self._table, self._detectors)
+        self._refused = dict(self._source.refused())
+        if self._drift is not None:
+            self._drift.follow(self._fleet.models)
+            self._ended += self._drift.over()
+        keys = [self._table.key_of[s] for m in self._fleet.models for s in m.signals if s not in m.left_out]
+        self._judged = np.array(sorted(keys), np.int32)
+        numbers = [self._numbered(model.asset_id) for model in self._fleet.models]
+        self._numbers = np.array(numbers, np.int32)
+        self._steps = {n: m.step_us for n, m in zip(numbers, self._fleet.models, strict=True)}
+        for step_us in {*self._trackers, *self._steps.values()}:
+            tracker = self._tracker(step_us)
+            tracker.resize(len(self._assets) + 1)
+            # Of whom nobody judges any more, what stands ends.
+            others = [n for n in range(len(self._assets)) if self._steps.get(n) != step_us]
+            gone = np.zeros(len(self._assets) + 1, np.bool_)
+            gone[others] = True
+            self._ended += self._end(tracker, gone)
+
+    def _tracker(self, step_us: int) -> EpisodeTracker:
+        """Seconds there are rows here: machines are read at different rates."""
+        if step_us not in self._trackers:
+            step_s, b = step_us / 1e6, self._budget
+            on_s, off_s = (b.on_rows - 1) * step_s, b.off_rows * step_s
+            settings = EpisodeSettings(b.on_rows, b.on_rows, on_s, off_s, gap_s=max(_GAP_S, 2 * off_s))
+            self._trackers[step_us] = EpisodeTracker(settings)
+        return self._trackers[step_us]
+
+    def _numbered(self, asset_id: str) -> int:
+        if asset_id not in self._number:
+            self._number[asset_id] = len(self._assets)
+            self._assets.append(asset_id)
+        return self._number[asset_id]
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Why a machine's model is not asked any more, by asset id."""
+        return self._fleet.failed
+
+    def _seen_in(self, scores: FleetScores) -> list[Finding]:
+        numbers = [int(number) for number in self._numbers[scores.machine]]
+        before = np.array([number in self._blamed for number in numbers], np.bool_)
+        found = self._judge(scores)
+        if self._drift is not None:
+            after = np.array([number in self._blamed for number in numbers], np.bool_)
+            found += self._drift.take(scores, before | after, self._table)
+        return found
+
+    def _judge(self, scores: FleetScores) -> list[Finding]:
+        numbers = self._numbers[scores.machine]
+        order = np.argsort(numbers, kind="stable")
+        ratio, time = scores.ratio[order].ravel(), scores.time[order].ravel()
+        number, quality = np.repeat(numbers[order], scores.time.shape[1]), np.zeros(len(ratio), np.uint32)
+        rows = ReadingBatch(number, time, ratio, quality, "", 0).take(np.flatnonzero(~np.isnan(ratio)))
+        told = self._tracker(scores.step_us).track(rows, ratio_score(rows.value), np.full(len(rows), np.nan))
+        opinions, seen = len(rows), self.seen
+        judged_s = seen.judged_s + opinions * scores.step_us / 1e6
+        self.seen = Seen(seen.rows + len(ratio), seen.opinions + opinions, judged_s)
+        of_number = {int(numbers[k]): int(k) for k in range(len(numbers))}
+        over: dict[int, int] = {}
+        found = []
+        for episode in told:
+            found.append(self._told(episode, scores, of_number[episode.signal]))
+            if episode.ended_at is not None:
+                over[episode.signal] = episode.ended_at
+        self._keep_peaks(scores, over)
+        return found
+
+    def _told(self, episode: Episode, scores: FleetScores, k: int) -> Finding:
+        """With the worst row of the episode, be it of these rows or of earlier ones."""
+        number, time = episode.signal, scores.time[k]
+        within = (time >= episode.started_at) & (time <= episode.last_at) & (scores.ratio[k] > 1.0)
+        known = [p for p in self._peaks.get(number, []) if episode.started_at <= p.at <= episode.last_at]
+        worst = max(known, key=lambda p: p.ratio, default=None)
+        if within.any():
+            row = int(np.argmax(np.where(within, scores.ratio[k], -1.0)))
+            if worst is None or scores.ratio[k, row] > worst.ratio:
+                worst = self._peak(scores, k, row)
+        rest = [] if worst is None or episode.ended_at is not None else [worst]
+        self._peaks[number] = rest + [p for p in self._peaks.get(number, []) if p.at > episode.last_at]
+        return self._finding(episode, worst.evidence if worst is not None else None)
+
+    def _keep_peaks(self, scores: FleetScores, over: Mapping[int, int]) -> None:
+        """For an episode that is told later: the worst row, explained while the rows are at hand."""
+        hot = np.where(scores.ratio > 1.0, scores.ratio, -1.0)
+        for k in np.flatnonzero(hot.max(axis=1) > 1.0):
+            number = int(self._numbers[scores.machine[k]])
+            after = np.where(scores.time[k] > over.get(number, 0), hot[k], -1.0)
+            row = int(np.argmax(after))
+            newest = int(scores.time[k, -1])
+            known = [p for p in self._peaks.get(number, []) if number in self._blamed or p.at >= newest - _GAP_S * 1e6]
+            if after[row] > max((p.ratio for p in known if number in self._blamed), default=1.0):
+                known.append(self._peak(scores, int(k), row))
+            self._peaks[number] = known[-_MOST_PEAKS:]
+
+    def _peak(self, scores: FleetScores, k: int, row: int) -> _Peak:
+        return _Peak(int(scores.time[k, row]), float(scores.ratio[k, row]), self._evidence(scores, k, row))
+
+    def _evidence(self, scores: FleetScores, k: int, row: int) -> Evidence:
+        model = self._fleet.models[scores.machine[k]]
+        why = self._fleet.explain(scores, (k, row))
+        regime = int(scores.regime[k, row])
+        ensemble = model.ensembles[regime]
+        assert ensemble is not None, "a row without an ensemble has no ratio"
+        share = np.nan_to_num(why.blame.share[0])
+        parts = tuple(
+            Contribution(
+                model.signals[c],
+                round(float(share[c]), 4),
+                _number(why.rows[-1, c]),
+                _number(why.blame.expected[0, c]),
+                model.units[c],
+            )
+            for c in np.argsort(-share, kind="stable")
+        )
+        end = int(scores.time[k, row]) + model.step_us
+        return Evidence(
+            ratio=float(scores.ratio[k, row]),
+            threshold=ensemble.threshold,
+            regime=regime,
+            regimes=model.regimes.count,
+            window_start=end - (self._fleet.context_of(scores) + 1) * model.step_us,
+            window_end=end,
+            members=tuple((name, round(ratio, 3)) for name, ratio in why.members.items()),
+            contributions=parts,
+            hypotheses=self._hypotheses(model, regime, why),
+            model=model.version,
+        )
+
+    def _hypotheses(self, model: MachineModel, regime: int, why: Why) -> tuple[Hypothesis, ...]:
+        departs = departure(model.usual[regime], why.rows)
+        signals = [self._table.signals[self._table.key_of[s]] for s in model.signals]
+        asset = self._table.assets.get(model.asset_id)
+        seen = Deviations(
+            names=[s.name if s else "" for s in signals],
+            kinds=[s.kind if s else "" for s in signals],
+            level=departs.level,
+            share=why.blame.share[0],
+            restlessness=departs.restlessness,
+            missing=departs.missing,
+        )
+        return tuple(fault.told() for fault in ranked_faults(asset.template if asset else "", seen))
+
+    def _finding(self, episode: Episode, evidence: Evidence | None) -> Finding:
+        number = episode.signal
+        if number not in self._blamed:
+            assert evidence is not None, "an episode opens with a row that was explained"
+            self._blamed[number] = self._table.key_of[evidence.contributions[0].signal_id]
+        key = self._blamed[number]
+        signal = self._table.signals[key]
+        assert signal is not None, "only known signals are scored"
+        part = next((c for c in evidence.contributions if c.signal_id == signal.id), None) if evidence else None
+        if episode.ended_at is not None:
+            self._blamed.pop(number, None)
+        measured = part.measured if part else None
+        return Finding(
+            signal_key=key,
+            signal_id=signal.id,
+            asset_id=self._assets[number],
+            detector=ENSEMBLE,
+            anomaly_type=TYPE,
+            severity=severity_of(episode.score),
+            score=episode.score,
+            value=float("nan") if measured is None else measured,
+            expected=part.expected if part else None,
+            reason=reason_of(evidence, self._table) if evidence else "the machine does not behave as it did in health",
+            started_at=episode.started_at,
+            last_at=episode.last_at,
+            ended_at=episode.ended_at,
+            count=episode.count,
+            evidence=evidence,
+        )
+
+
+def reason_of(evidence: Evidence, table: SignalTable) -> str:
+    """One sentence an engineer would act on.
+
+    >>> flow = Contribution("p.flow", 0.8, 41.0, 48.5, "m3/h")
+    >>> reason_of(Evidence(2.0, 1.2, 0, 1, 0, 1, (), (flow,)), SignalTable.of(()))
+    'flow is 41 m3/h where 48.5 m3/h goes with the rest: 2 times its own limit'
+    """
+    named = [c for c in evidence.contributions[:_TOLD] if c.share >= _LEAST_SHARE] or evidence.contributions[:1]
+    words = [_words(c, table) for c in named]
+    return f"{', '.join(words)}: {shown(round(evidence.ratio, 1))} times its own limit"
+
+
+def _words(part: Contribution, table: SignalTable) -> str:
+    key = table.key_of.get(part.signal_id)
+    signal = table.signals[key] if key is not None else None
+    name = signal.name if signal is not None else part.signal_id.rsplit(".", 1)[-1]
+    if part.measured is None:
+        return f"{name} has no value"
+    if part.expected is None:
+        return f"{name} moves as it never did ({shown(part.measured, part.unit)})"
+    near = shown(part.expected, part.unit, apart_from=part.measured)
+    return f"{name} is {shown(part.measured, part.unit, apart_from=part.expected)} where {near} goes with the rest"
+
+
+def _failed(why: str) -> str:
+    return f"the machine's model failed and is not asked any more: {why[:300]}. Train it again, or report the detector"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,155 @@
+"""Models over a real server: what a gateway should hold, the bytes, and what it tells of those that are tried."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from forewarn.app.site_rollouts import SiteRollouts
+from forewarn.catalog import Catalog, open_catalog
+from forewarn.contracts.anomaly_store import AnomalyQuery
+from forewarn.domain.audit import AuditAction, Deed
+from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
+from forewarn.domain.model_delivery import Side, Tally, WantedModels
+from forewarn.domain.model_versions import ModelCard, ModelVersion
+from forewarn.domain.rollouts import Rollout
+from forewarn.gateway import wire
+from forewarn.gateway.uplink.link import SiteLink
+from forewarn.kit.clock import SECOND, now_us
+from forewarn.policies.gateway_settings import UplinkSettings
+from tests.api.gateways import Gateway, found
+from tests.api.site import SEAL, Site, open_parts, plant_of, serving
+from tests.trained import SITE, learned, nervous, signed
+
+DEED = Deed(AuditAction.MODEL_CHANGED, "anna", "a model")
+CARD = ModelCard((), 9, ("p1.vibration", "p1.temperature"))
+CHAMPION, CHALLENGER = (signed(nervous(learned("p1"), level)) for level in (1.0, 2.0))
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    directory = tmp_path_factory.mktemp("models")
+    with open_catalog(f"sqlite:///{directory / 'catalog.db'}", seal=SEAL, models=directory / "models") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    rollouts = SiteRollouts(catalog.models, catalog.observations, lambda: {SITE.public_key}, now_us)
+    with open_parts(tmp_path_factory.mktemp("site"), delivery=rollouts) as parts, serving(parts) as running:
+        catalog.plant.apply(*plant_of())
+        for version, artifact in (CHAMPION, CHALLENGER):
+            catalog.models.add(ModelVersion(version, "p1", "", ("pca",), 1, CARD, "", 0), artifact)
+        catalog.models.promote(CHAMPION[0], lambda _before, _after: DEED)
+        catalog.models.start(Rollout("r1", {"p1": CHALLENGER[0]}, 1, since=1), DEED)
+        rollouts.look_around()
+        yield running
+
+
+@pytest.fixture
+def gateway(site: Site) -> Gateway:
+    new = Gateway(site, "gw-models")
+    assert new.put_signals().status_code == 200
+    assert new.beat().status_code == 200
+    return new
+
+
+def test_a_heartbeat_names_what_the_list_says(gateway: Gateway) -> None:
+    revision = gateway.beat().json()["models"]
+    answer = gateway.client.get(f"{gateway.base}/models")
+    wanted = msgspec.convert(answer.json(), WantedModels)
+    assert wanted.revision == revision != ""
+    assert dict(wanted.acting) == {"p1": CHAMPION[0]}
+    assert [(t.challenger, t.champion) for t in wanted.trials] == [(CHALLENGER[0], CHAMPION[0])]
+    assert wanted.keys == (SITE.public_key,)
+    assert gateway.client.get(f"{gateway.base}/models/{CHALLENGER[0]}").content == CHALLENGER[1]
+    assert gateway.beat(former=("p1.temperature",)).json()["models"] != revision
+
+
+async def test_the_link_brings_the_same_bytes(gateway: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(gateway.site.opened.gateway("gw-models").token)
+    link = SiteLink(UplinkSettings(gateway.site.url, key_file=tmp_path / "key"), "gw-models", "1")
+    await link.open()
+    try:
+        assert "p1" in (await link.models())["acting"]
+        assert await link.artifact(CHAMPION[0]) == CHAMPION[1]
+    finally:
+        await link.close()
+
+
+def test_only_the_gateway_itself_and_only_what_is_for_it(site: Site, gateway: Gateway) -> None:
+    other = Gateway(site, "gw-elsewhere", ("p2.s1",))
+    other.put_signals()
+    assert other.client.get(f"{gateway.base}/models").status_code == 403
+    assert site.client.get(f"{gateway.base}/models").status_code == 403
+    assert httpx.get(f"{site.url}{gateway.base}/models").status_code == 401
+    assert other.client.get(f"{other.base}/models").json()["acting"] == {}
+    assert other.client.get(f"{other.base}/models/{CHAMPION[0]}").status_code == 404
+    assert gateway.client.get(f"{gateway.base}/models/..%2f..%2fcatalog.db").status_code == 404
+
+
+def test_what_it_saw_of_a_model_is_kept(gateway: Gateway, catalog: Catalog) -> None:
+    since = catalog.models.rollout("r1").since
+    tally = Tally("r1", since, Side.CHALLENGER, 4, 9.5, 8, 7, 6, 5, 4, (1, 2))
+    body = msgspec.json.encode({"status": gateway.status(), "models": [tally]})
+    for _ in range(2):
+        assert gateway.client.post(f"{gateway.base}/heartbeat", content=body).status_code == 200
+    assert list(catalog.observations.tallies(["r1"])) == [tally]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rows": -1}, {"rows": 1 << 60}, {"asset_s": -1.0}, {"latency": [0] * 99}, {"side": "both"}, {"rollout_id": ""}],
+)
+def test_counts_that_cannot_be_are_refused(gateway: Gateway, change: dict[str, object]) -> None:
+    tally = msgspec.to_builtins(Tally("r1", 5, Side.CHALLENGER, 4)) | change
+    body = msgspec.json.encode({"status": gateway.status(), "models": [tally]})
+    answer = gateway.client.post(f"{gateway.base}/heartbeat", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+
+
+EVIDENCE = Evidence(
+    ratio=2.5,
+    threshold=1.1,
+    regime=0,
+    regimes=1,
+    window_start=5,
+    window_end=9,
+    members=(("pca", 2.5), ("robust_z", float("nan"))),
+    contributions=(
+        Contribution("p1.vibration", 0.7, 3.0, 2.0, "mm/s"),
+        Contribution("q1.vibration", 0.2, 3.0, 2.0, "mm/s"),
+        *(Contribution("p1.speed", 0.1, None, None, "rpm") for _ in range(80)),
+    ),
+    hypotheses=(Hypothesis("imbalance", 7.0, "x" * 900),),
+    model=CHAMPION[0],
+)
+
+
+def test_a_finding_of_the_edge_keeps_its_evidence_bounded(site: Site, gateway: Gateway) -> None:
+    at = now_us() - 60 * SECOND
+    body = wire.encode_findings([replace(found(at, at + SECOND), detector="ensemble", evidence=EVIDENCE)], [])
+    assert gateway.send(body, "findings").json()["accepted"] == 1
+    (kept,) = [a.finding for a in site.parts.anomalies.find(AnomalyQuery())[0] if a.finding.started_at == at]
+    evidence = kept.evidence
+    assert evidence is not None
+    assert (evidence.ratio, evidence.threshold, evidence.members) == (2.5, 1.1, (("pca", 2.5),))
+    assert evidence.contributions[0] == EVIDENCE.contributions[0]
+    assert {c.signal_id for c in evidence.contributions} == {"p1.vibration", "p1.speed"}
+    assert len(evidence.contributions) <= 50
+    assert evidence.hypotheses[0].score == 1.0
+    assert len(evidence.hypotheses[0].speaks_for) == 300
+    assert evidence.model == CHAMPION[0]
+
+
+@pytest.mark.parametrize("evidence", ["5", "{}", '{"ratio": "x"}', "[" * 900 + "]" * 900])
+def test_evidence_that_is_none_costs_nobody_the_finding(site: Site, gateway: Gateway, evidence: str) -> None:
+    at = now_us() - 30 * SECOND
+    told = msgspec.to_builtins(found(at, at + SECOND, signal="p1.speed")) | {"evidence": msgspec.Raw(evidence.encode())}
+    told.pop("signal_key")
+    body = wire._compress(msgspec.json.encode({"findings": [told], "events": []}))
+    assert gateway.send(body, "findings").json()["accepted"] == 1

@@ -1,0 +1,107 @@
+"""`forewarn train` and `forewarn models` over a site's directory, and the site's own desk beside it."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from forewarn.app.cli import app
+from forewarn.app.settings import Settings
+from forewarn.app.site_catalog import open_site_catalog
+from forewarn.app.site_training import TrainingDesk, model_signer, training_beside
+from forewarn.contracts.audit_log import AuditQuery
+from forewarn.domain.audit import AuditAction
+from forewarn.domain.jobs import JobState
+from forewarn.jobs.training.run import training_job
+from forewarn.kit.clock import HOUR, now_us
+from forewarn.policies.model_signature import open_signed
+from tests.jobs.training.a_past import fill
+
+WIDE = {"COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("site")
+    fill(made, "p1", "p2", hours=2, start=now_us() // HOUR * HOUR - 2 * HOUR)
+    return made
+
+
+def run(directory: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--directory", str(directory)], env=WIDE)
+
+
+def test_without_machines_it_says_how_to_name_them(directory: Path, tmp_path: Path) -> None:
+    refused = run(directory, "train")
+    assert (refused.exit_code, "forewarn train --all" in refused.output) == (1, True)
+    unknown = run(directory, "train", "p9")
+    assert (unknown.exit_code, "there is no asset 'p9'" in unknown.output) == (1, True)
+    nowhere = run(tmp_path, "train", "p1")
+    assert (nowhere.exit_code, "there is no catalog" in nowhere.output) == (1, True)
+    assert "No model yet" in run(directory, "models", "list").output
+
+
+def test_trained_shown_promoted_and_rolled_back(directory: Path) -> None:
+    done = run(directory, "train", "--all", "--workers", "1")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("champion: the first of this machine") == 2
+    later = run(directory, "train", "p1", "--days", "0.08")
+    assert "candidate beside champion" in later.output
+
+    listed = run(directory, "models", "list").output
+    first = re.search(r"p1\s+│ ([0-9a-f]{12})", listed)
+    second = re.search(r"([0-9a-f]{12}) \(candidate\)", listed)
+    assert first, listed
+    assert second, listed
+    card = run(directory, "models", "show", second[1][:8]).output
+    assert f"beside the champion {first[1]}" in card
+
+    assert run(directory, "models", "promote", second[1], "--reason", "newer").exit_code == 0
+    again = run(directory, "models", "promote", second[1], "--reason", "newer")
+    assert (again.exit_code, "is the champion of p1 already" in again.output) == (1, True)
+    back = run(directory, "models", "rollback", "p1", "--reason", "too loud").output
+    assert f"{first[1]} acts again" in back
+    with open_site_catalog(Settings(directory=directory)) as catalog:
+        deeds = catalog.audit.find(AuditQuery(actions=(AuditAction.MODEL_CHANGED,)))
+        assert [entry.deed.why for entry in deeds[:2]] == ["too loud", "newer"]
+        artifact = catalog.models.artifact(catalog.models.champions()["p1"].id)
+    assert open_signed(artifact, {model_signer(Settings(directory=directory)).public_key})
+
+
+def test_a_rollout_is_started_listed_and_stopped(directory: Path) -> None:
+    none = run(directory, "models", "rollout", "start", "p2")
+    assert (none.exit_code, "no candidate of p2" in none.output) == (1, True)
+    assert run(directory, "train", "p2", "--days", "0.07").exit_code == 0
+    begun = run(directory, "models", "rollout", "start", "p2").output
+    rollout = begun.split()[1].rstrip(":")
+    assert "1 machines  shadow" in run(directory, "models", "rollout", "list").output
+    assert run(directory, "models", "rollout", "stop", rollout, "--reason", "no time").exit_code == 0
+    assert "rolled_back" in run(directory, "models", "rollout", "list").output
+
+
+def test_what_a_command_left_the_next_one_finishes(directory: Path) -> None:
+    with open_site_catalog(Settings(directory=directory)) as catalog:
+        job = catalog.jobs.add(training_job(["p1"], "anna", now_us(), 0.06))
+    went_on = run(directory, "train")
+    assert f"Going on with job {job.id}, 0 of 1 done" in went_on.output
+    assert went_on.exit_code == 0
+
+
+async def test_the_sites_desk_does_what_it_is_asked_for_and_stops(directory: Path) -> None:
+    settings = Settings(directory=directory)
+    with open_site_catalog(settings) as catalog, training_beside(settings, catalog, 1) as (runs, _):
+        desk = TrainingDesk(runs)
+        running = asyncio.create_task(desk.run())
+        await asyncio.sleep(0.05)
+        job = catalog.jobs.add(training_job(["p1", "p2"], "anna", now_us(), 0.05))
+        desk.look()
+        for _ in range(1_200):
+            if catalog.jobs.get(job.id).ended_at is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert catalog.jobs.get(job.id).state is JobState.DONE
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running

@@ -1,0 +1,100 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { useMay } from "@/api/use-session";
+import { assetsQuery } from "@/features/assets/api/assets";
+import { assetModelQuery, modelsQuery, trainingQuery } from "@/features/models/api/models";
+import { Decision, type Decided } from "@/features/models/components/Decision";
+import { HistoryPanel } from "@/features/models/components/HistoryPanel";
+import { ModelSide } from "@/features/models/components/ModelSide";
+import classes from "@/features/models/components/Models.module.css";
+import { ModelsTable } from "@/features/models/components/ModelsTable";
+import { SignalsPanel } from "@/features/models/components/SignalsPanel";
+import { ThresholdPanel } from "@/features/models/components/ThresholdPanel";
+import { TrainPanel } from "@/features/models/components/TrainPanel";
+import { Empty, ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
+import page from "./AssetPage.module.css";
+
+/** What was learned of every machine. */
+export function ModelsPage() {
+  const training = useQuery(trainingQuery);
+  const models = useQuery(modelsQuery(training.data));
+  const assets = useQuery(assetsQuery);
+  const mayTrain = useMay("models.train");
+  const failed = [models, assets].find(({ error }) => error);
+  return (
+    <div className={page.page}>
+      <TrainPanel job={training.data ?? null} mayTrain={mayTrain} />
+      {models.data && assets.data ? (
+        <ModelsTable assets={assets.data.assets} models={models.data} />
+      ) : failed?.error ? (
+        <ErrorPanel error={failed.error} onRetry={() => void failed.refetch()} />
+      ) : (
+        <Waiting />
+      )}
+    </div>
+  );
+}
+
+const route = getRouteApi("/models/$id");
+
+/** One machine's models. */
+export function ModelPage() {
+  const { id } = route.useParams();
+  const found = useQuery(assetModelQuery(id));
+  const mayTrain = useMay("models.train");
+  const [decided, setDecided] = useState<Decided | null>(null);
+  const of = found.data;
+  const shown = of?.champion ?? of?.challenger;
+  return (
+    <div className={page.page}>
+      <span>
+        <Link to="/models">All models</Link> · <Link to="/assets/$id" params={{ id }}>{id}</Link>
+      </span>
+      {of ? (
+        <>
+          <TrainPanel asset={id} job={of.job} mayTrain={mayTrain} />
+          {shown ? null : (
+            <Panel flush>
+              <Empty title="No model of this machine yet">Train it from its healthy past: it takes about a second.</Empty>
+            </Panel>
+          )}
+          <ThresholdPanel thresholds={of.thresholds} />
+          <div className={classes.sides}>
+            {of.champion ? (
+              <ModelSide
+                title="Champion"
+                model={of.champion}
+                verb={mayTrain ? "Roll back" : undefined}
+                onAct={(model) => setDecided({ kind: "take back", model })}
+              />
+            ) : null}
+            {of.challenger ? (
+              <ModelSide
+                title="Challenger"
+                model={of.challenger}
+                verb={mayTrain ? "Make champion" : undefined}
+                onAct={(model) => setDecided({ kind: "promote", model })}
+              />
+            ) : null}
+          </div>
+          {shown ? <SignalsPanel model={shown} /> : null}
+          <HistoryPanel history={of.history} />
+          {decided ? <Decision decided={decided} of={of} onClose={() => setDecided(null)} /> : null}
+        </>
+      ) : found.error ? (
+        <ErrorPanel error={found.error} onRetry={() => void found.refetch()} />
+      ) : (
+        <Waiting />
+      )}
+    </div>
+  );
+}
+
+function Waiting() {
+  return (
+    <Panel flush>
+      <Rows count={3} />
+    </Panel>
+  );
+}

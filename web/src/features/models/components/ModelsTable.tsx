@@ -1,0 +1,100 @@
+import { Table } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import type { ModelSummary } from "@/api/types";
+import { useNow } from "@/ui/clock";
+import { Empty, Panel } from "@/ui/components/Panel";
+import { ScrollBox } from "@/ui/components/ScrollBox";
+import { StateMark } from "@/ui/components/StateMark";
+import { formatDuration, secondsSince } from "@/ui/format";
+import { formatShare, perMachine, shiftWords, stateMark, stateWord, trainedWords } from "../words";
+import classes from "./Models.module.css";
+
+interface ModelsTableProps {
+  assets: readonly { id: string; name: string }[];
+  models: readonly ModelSummary[];
+}
+
+/** Every machine, and what was learned of it. */
+export function ModelsTable({ assets, models }: ModelsTableProps) {
+  if (models.length === 0) {
+    return (
+      <Panel title="Machines" flush>
+        <Empty title="No machine has a model yet">
+          A model is what was learned of one machine in health: how its signals go together in each way it is run. It finds what no
+          limit on a single signal does, and it says which signals moved. A few hours of readings are enough to begin with; two
+          weeks are better. Train above, or on the site&apos;s machine: forewarn train --all
+        </Empty>
+      </Panel>
+    );
+  }
+  return (
+    <Panel title="Machines" flush>
+      <ScrollBox label="Models by machine" minWidth={0}>
+        <Table verticalSpacing={9} horizontalSpacing={14} fz={13} className={classes.table}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Machine</Table.Th>
+              <Table.Th>Champion for</Table.Th>
+              <Table.Th>Learned from</Table.Th>
+              <Table.Th>Healthy rows over its threshold</Table.Th>
+              <Table.Th>Smallest shift found</Table.Th>
+              <Table.Th>Challenger</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {perMachine(assets, models).map(({ asset, champion, challenger }) => (
+              <Table.Tr key={asset.id}>
+                <Table.Td data-wide>
+                  <Link to="/models/$id" params={{ id: asset.id }} className={classes.name}>
+                    {asset.name}
+                  </Link>
+                </Table.Td>
+                {champion ? <Champion model={champion} /> : <Nothing />}
+                <Table.Td data-label="Challenger" data-none={!challenger || undefined} data-wide>
+                  {challenger ? <State state={challenger.state} /> : "–"}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </ScrollBox>
+    </Panel>
+  );
+}
+
+function Champion({ model }: { model: ModelSummary }) {
+  const now = useNow();
+  return (
+    <>
+      <Table.Td className="num" data-label="Champion for">
+        {formatDuration(secondsSince(model.state_since, now))}
+      </Table.Td>
+      <Table.Td className="num" data-label="Learned from" data-wide>
+        {trainedWords(model)}
+      </Table.Td>
+      <Table.Td className="num" data-label="Over threshold">
+        {formatShare(model.metrics.over_threshold)}
+      </Table.Td>
+      <Table.Td className="num" data-label="Smallest shift">
+        {shiftWords(model.metrics)}
+      </Table.Td>
+    </>
+  );
+}
+
+function Nothing() {
+  return (
+    <Table.Td colSpan={4} data-wide>
+      <span className="muted">No model acts on it.</span>
+    </Table.Td>
+  );
+}
+
+export function State({ state }: { state: ModelSummary["state"] }) {
+  return (
+    <span className={classes.state}>
+      <StateMark name={stateMark(state)} compact />
+      {stateWord(state)}
+    </span>
+  );
+}

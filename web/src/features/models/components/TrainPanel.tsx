@@ -1,0 +1,83 @@
+import { Button, NumberInput, Progress } from "@mantine/core";
+import { useState } from "react";
+import type { Job } from "@/api/types";
+import { ErrorPanel, Panel } from "@/ui/components/Panel";
+import { StateMark } from "@/ui/components/StateMark";
+import { useCancelTraining, useTrain } from "../api/models";
+import { itemMark, jobWords } from "../words";
+import classes from "./Models.module.css";
+
+interface TrainPanelProps {
+  /** One machine; all of them where it is not given. */
+  asset?: string;
+  job: Job | null;
+  mayTrain: boolean;
+}
+
+const DAYS = 14;
+const SHOWN = 8;
+
+/** Begin training, and see how far it is. */
+export function TrainPanel({ asset, job, mayTrain }: TrainPanelProps) {
+  const [days, setDays] = useState<number | string>(DAYS);
+  const train = useTrain();
+  const cancel = useCancelTraining();
+  const running = job?.ended_at === null;
+  if (!mayTrain && !job) return null;
+  return (
+    <Panel title="Training">
+      {train.error ? <ErrorPanel error={train.error} /> : null}
+      {mayTrain ? (
+        <form
+          className={classes.train}
+          onSubmit={(event) => {
+            event.preventDefault();
+            train.mutate({ assets: asset ? [asset] : [], days: Number(days) || DAYS });
+          }}
+        >
+          <p>
+            Learns {asset ? "this machine" : "every machine"} anew from its healthy past: what was found and not marked wrong is left
+            out. A machine&apos;s first model acts at once; a later one waits beside the champion.
+          </p>
+          <NumberInput label="Days of past" min={1} max={366} w={120} value={days} onChange={setDays} />
+          <Button type="submit" loading={train.isPending} disabled={running}>
+            {asset ? "Train" : "Train all"}
+          </Button>
+        </form>
+      ) : null}
+      {job ? (
+        <div role="status" className={classes.spaced}>
+          <div className={classes.row}>
+            <span>{jobWords(job)}</span>
+            {running && mayTrain ? (
+              <Button variant="default" size="xs" loading={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
+                Cancel
+              </Button>
+            ) : null}
+          </div>
+          {running ? <Progress value={(100 * job.done) / job.total} aria-label="Training" mt={6} /> : null}
+          <Outcomes job={job} asset={asset} />
+        </div>
+      ) : null}
+    </Panel>
+  );
+}
+
+/** What came of each machine; of many, only what did not go well. */
+function Outcomes({ job, asset }: { job: Job; asset: string | undefined }) {
+  const told = job.items.filter(({ state, asset_id }) => (asset ? asset_id === asset : true) && state !== "waiting");
+  const worst = told.filter(({ state }) => state !== "done");
+  const shown = (told.length <= SHOWN ? told : worst).slice(0, SHOWN);
+  return (
+    <ul className={classes.items}>
+      {shown.map((item) => (
+        <li key={item.asset_id}>
+          <StateMark name={itemMark(item.state)} compact />
+          <span>
+            <strong>{item.asset_id}</strong>: {item.text || "done"}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
