@@ -125,4 +125,4 @@ def main(machines: int = 100, seconds: int = 600) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*(int(given) for given in sys.argv[1:] if given.isdigit()))

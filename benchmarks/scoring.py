@@ -109,4 +109,4 @@ def quiet_alarms(view: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*(int(given) for given in sys.argv[1:] if given.isdigit()))

@@ -109,4 +109,4 @@ def _trial(fault: str, share: float, number: int) -> bool | None:
 if __name__ == "__main__":
     speed_of_scoring()
     healthy()
-    faults(*map(int, sys.argv[1:]))
+    faults(*(int(given) for given in sys.argv[1:] if given.isdigit()))

@@ -22,7 +22,7 @@ SITE, STRANGER = (Signer(Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32)) 
 
 
 def signals_of(asset_id: str) -> list[Signal]:
-    return [Signal(f"{asset_id}.{kind}", asset_id, kind, kind, "u", key=1 + i) for i, kind in enumerate(KINDS)]
+    return [Signal(f"{asset_id}.{kind}", asset_id, kind, kind, "1", key=1 + i) for i, kind in enumerate(KINDS)]
 
 
 def healthy(rows: int, seed: int = 0) -> NDArray[np.float64]:

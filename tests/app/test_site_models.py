@@ -123,3 +123,19 @@ def test_a_word_on_a_finding_moves_the_threshold_in_use(catalog: Catalog) -> Non
     models.refresh()
     assert models.thresholds("a") == (before,)
     assert models.thresholds("nobody") == ()
+
+
+def test_a_file_that_is_away_is_asked_for_again(catalog: Catalog, tmp_path: Path) -> None:
+    version = crown(catalog, packed(MODELS[0]), "a")
+    (file,) = (tmp_path / "models").rglob(f"*{version}*")
+    aside = file.rename(tmp_path / "aside")
+    models = site_models(catalog)
+    assert models.models() == ()
+    assert models.refused()["a"].kind == "unreadable"
+    revision = models.revision
+    models.refresh()
+    assert models.revision == revision
+    aside.rename(file)
+    models.refresh()
+    assert [m.asset_id for m in models.models()] == ["a"]
+    assert models.refused() == {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from forewarn.app import terminal
 from forewarn.app.cli import app
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import open_site_catalog
@@ -19,8 +20,6 @@ from forewarn.kit.clock import HOUR, now_us
 from forewarn.policies.model_signature import open_signed
 from tests.jobs.training.a_past import fill
 
-WIDE = {"COLUMNS": "200"}
-
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +29,13 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(directory: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, [*arguments, "--directory", str(directory)], env=WIDE)
+    return CliRunner().invoke(app, [*arguments, "--directory", str(directory)])
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no terminal is 80 columns wide, and long words are wrapped."""
+    monkeypatch.setattr(terminal.console, "_width", 200)
 
 
 def test_without_machines_it_says_how_to_name_them(directory: Path, tmp_path: Path) -> None:

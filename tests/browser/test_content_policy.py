@@ -37,10 +37,10 @@ def test_nor_do_the_palette_and_the_shortcuts(watched: Page) -> None:
     watched.goto("/")
     settle(watched)
     watched.keyboard.press("Control+k")
-    expect(watched.get_by_role("dialog")).to_be_visible()
+    expect(watched.get_by_role("dialog")).to_be_visible(timeout=30_000)
     watched.keyboard.press("Escape")
     watched.keyboard.press("?")
-    expect(watched.get_by_role("dialog")).to_be_visible()
+    expect(watched.get_by_role("dialog")).to_be_visible(timeout=30_000)
     assert refused(watched) == []
 
 

@@ -62,7 +62,7 @@ class Plant:
         latency = (1_000,) + (0,) * len(LATENCY_CLASSES)
         sides = ((Side.CHALLENGER, usual | seen), (Side.CHAMPION, usual))
         told = [Tally("r1", rollout.since, side, 1, latency=latency, **counts) for side, counts in sides]  # type: ignore[arg-type]
-        self.site.tell("gw-a", told)
+        self.site.tell("gw-a", told, COLLECTED)
         self.clock.now += int(days * DAY) + 61 * SECOND
         self.site.look_around()
         return self.catalog.models.rollout("r1").state
@@ -141,3 +141,17 @@ def test_a_gateway_gets_what_it_should_hold_and_nothing_else(running: Plant) -> 
     for version in (running.new["p2"], "../x", ""):
         with pytest.raises(NotFound):
             running.site.artifact(version, ["p1.vibration"])
+
+
+def test_a_gateway_has_no_say_on_machines_that_it_does_not_collect(running: Plant) -> None:
+    def says(gateway: str, collected: list[str]) -> ModelState:
+        rollout = running.catalog.models.rollout("r1")
+        told = Tally("r1", rollout.since, Side.CHALLENGER, 1, calls=1_000, errors=1_000)
+        running.site.tell(gateway, [told], collected)
+        running.clock.now += 61 * SECOND
+        running.site.look_around()
+        return running.catalog.models.rollout("r1").state
+
+    assert says("gw-b", ["x.flow"]) is ModelState.SHADOW
+    assert says("gw-b", ["x.flow"]) is ModelState.SHADOW
+    assert says("gw-a", COLLECTED) is ModelState.ROLLED_BACK

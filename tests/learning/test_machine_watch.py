@@ -1,5 +1,6 @@
 """Machines watched by their models, from readings to findings."""
 
+import json
 from dataclasses import replace
 
 import msgspec
@@ -8,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.domain.findings import ENSEMBLE, Finding
+from forewarn.domain.findings import BY_MODEL, ENSEMBLE, Finding
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.machine_model import MachineModel
 from forewarn.learning.machine_watch import MachineWatch
 from forewarn.learning.model_source import Refusal
+from forewarn.plugins.trained_detectors.robust_z import RobustZ
 from tests.learning.test_fleet import DETECTORS, MODELS, SECOND, SIGNALS, START, TABLE, behaviour, readings
 
 MACHINE_B = replace(MODELS[1], version="sha256:1")
@@ -123,3 +125,100 @@ def test_what_a_gateway_scores_is_let_go() -> None:
     elsewhere[[s.key for s in SIGNALS if s.asset_id == "b"]] = True
     (ended,) = machines.let_go(elsewhere)
     assert (ended.started_at, ended.ended_at) == (opened.started_at, opened.last_at)
+
+
+def test_a_machine_that_leaves_the_plant_ends_its_episode_and_nothing_breaks() -> None:
+    machines = watch(Models(MACHINE_B))
+    batch = readings({"b": sick()})
+    opened = machines.score(batch.take(np.flatnonzero(batch.time < START + 200 * SECOND)))[-1]
+    machines.configure(SignalTable.of([s for s in SIGNALS if s.asset_id == "a"]))
+    (ended,) = machines.score(readings({"a": behaviour(1, 5)}))
+    assert (ended.signal_id, ended.started_at) == (opened.signal_id, opened.started_at)
+    assert ended.ended_at is not None
+
+
+def test_an_episode_of_a_machine_that_is_gone_at_a_restart_ends() -> None:
+    before = watch(Models(MACHINE_B)).score(readings({"b": sick(200)}))[-1]
+    machines = watch(Models(), SignalTable.of(SIGNALS[:4]))
+    machines.resume([before])
+    machines.configure(SignalTable.of(SIGNALS[:4]))
+    (ended,) = machines.score(readings({"a": behaviour(1, 5)}))
+    assert (ended.signal_id, ended.ended_at is not None) == (before.signal_id, True)
+
+
+def test_a_model_that_changes_leaves_the_windows_of_all_full() -> None:
+    source = Models(*MODELS)
+    machines = watch(source)
+    batch = readings({"a": behaviour(200, 200), "b": sick(200, 105, 200)})
+    machines.score(batch.take(np.flatnonzero(batch.time < START + 100 * SECOND)))
+    source.change(MODELS[0], replace(MODELS[1], version="next"))  # as after a word on a finding
+    found = machines.score(batch.take(np.flatnonzero(batch.time >= START + 100 * SECOND)))
+    assert found
+    assert found[0].started_at <= START + 110 * SECOND
+
+
+class Speechless(RobustZ):
+    """Scores, and fails when it is asked why."""
+
+    def prepare(self, models):
+        scorer = super().prepare(models)
+        scorer.explain = lambda blocks, which: 1 / 0  # type: ignore[method-assign]
+        return scorer
+
+
+def test_a_detector_that_cannot_say_why_does_not_hold_up_the_line() -> None:
+    machines = MachineWatch(Models(MACHINE_B), {**DETECTORS, "robust_z": Speechless()})
+    machines.configure(TABLE)
+    batch = readings({"a": behaviour(200, 400), "b": sick()})
+    half = machines.score(batch.take(np.flatnonzero(batch.time < START + 200 * SECOND)))
+    rest = machines.score(batch.take(np.flatnonzero(batch.time >= START + 200 * SECOND)))
+    found = [f for f in half + rest if f.detector == ENSEMBLE]
+    assert found[0].evidence is None
+    assert found[-1].ended_at is not None
+    assert {f.anomaly_type for f in half + rest if f.detector == BY_MODEL} == {"model_failed"}
+
+
+def test_after_a_gap_those_speak_that_can_and_what_is_told_can_be_kept() -> None:
+    """Half a minute is not full again when the fault comes: that detector has no opinion, which is no number."""
+    values = sick(200, 100, 200)
+    kept = np.arange(200) < 110
+    kept[60:95] = False
+    batch = readings({"b": values})
+    second = (batch.time - START) // SECOND
+    found = watch(Models(MACHINE_B)).score(batch.take(np.flatnonzero(kept[second])))
+    evidence = found[0].evidence
+    assert evidence is not None
+    assert len(evidence.members) < len(DETECTORS)
+    assert "NaN" not in json.dumps(msgspec.to_builtins(evidence), allow_nan=False)
+
+
+def test_a_standing_episode_of_a_machine_without_a_model_ends_at_the_restart() -> None:
+    open_now = watch(Models(MACHINE_B)).score(readings({"b": sick(200)}))[-1]
+    machines = watch(Models(MODELS[0]))
+    machines.resume([open_now, replace(open_now, started_at=open_now.started_at - SECOND)])
+    ended = machines.ended()
+    assert [(f.asset_id, f.ended_at) for f in ended] == [("b", open_now.last_at)] * 2
+    again = watch(Models(MACHINE_B))
+    again.resume([open_now, replace(open_now, started_at=open_now.started_at + SECOND)])
+    assert [f.started_at for f in again.ended()] == [open_now.started_at + SECOND]  # one of two is enough
+
+
+def test_a_model_speaks_for_its_signals_only_while_it_has_an_opinion() -> None:
+    machines = watch(Models(*MODELS))
+    assert not machines.judges(TABLE.size).any()
+    machines.score(readings({"a": behaviour(1, 90)}))
+    assert machines.judges(TABLE.size)[1:5].all()
+    assert not machines.judges(TABLE.size)[5:].any()
+    batch = readings({"a": np.vstack((behaviour(1, 90), behaviour(2, 400) * [3.0, 1, 1, 1]))})  # a speed never seen
+    machines.score(batch.take(np.flatnonzero(batch.time >= START + 90 * SECOND)))
+    assert not machines.judges(TABLE.size).any()
+
+
+@pytest.mark.parametrize("change", ["unit", "gone"])
+def test_a_model_that_does_not_fit_the_plant_any_more_is_named_and_not_asked(change: str) -> None:
+    others = [replace(s, unit="mbar") if s.id == "b.pressure" else s for s in SIGNALS]
+    table = SignalTable.of(others if change == "unit" else [s for s in SIGNALS if s.id != "b.pressure"])
+    found = watch(Models(MACHINE_B), table).score(readings({"a": behaviour(1, 5), "b": sick()}))
+    (told,) = [f for f in found if f.asset_id == "b"]
+    assert (told.detector, told.anomaly_type) == (BY_MODEL, "model_signals_changed")
+    assert "b.pressure" in told.reason

@@ -167,7 +167,7 @@ def change_status(anomaly_id: str, change: StatusChange, parts: Parts, request: 
 @router.put("/{anomaly_id}/feedback")
 def give_feedback(anomaly_id: str, said: GivenFeedback, parts: Parts, request: Request) -> AnomalyView:
     """What it turned out to be, in place of what was said before. `wrong` closes it as a false positive; of a trained
-    model's findings it moves the machine's threshold."""
+    model's findings it moves the machine's threshold, where the site judges it; a gateway keeps the learned one."""
     feedback = Feedback(said.verdict, said.note, principal_of(request).label, parts.clock())
     return _after_feedback(anomaly_id, feedback, said.note, parts, request)
 

@@ -315,7 +315,7 @@ async def beat(request: Request) -> Response:
 def _models(parts: ApiParts, gateway: str, collected: Sequence[str], tallies: Sequence[Tally]) -> str:
     """What it has seen of models that are tried is kept; which ones it should hold now."""
     if tallies:
-        parts.delivery.tell(gateway, tallies)
+        parts.delivery.tell(gateway, tallies, collected)
     return parts.delivery.wanted(collected).revision
 
 

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     detectors: tuple[str, ...] = Field(
         ("limits", "rate_of_change", "flatline", "robust_z"), description="Detectors that score on arrival"
     )
+    model_detectors: tuple[str, ...] = Field(
+        ("robust_z", "pca", "ridge_twin", "window_mahalanobis"), description="Detectors that a new model is made of"
+    )
     false_alarms_per_week: Positive = Field(1.0, description="Budget of false alarms a machine's model has, a week")
     rollout_step_hours: Positive = Field(24.0, description="Least hours of a new model in the shadow, and as canary")
     rollout_watch_days: Positive = Field(7.0, description="How long a new champion may still be rolled back, days")

@@ -9,7 +9,7 @@ import structlog
 from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.trained_detector import TrainedDetector
-from forewarn.domain.errors import ArtifactRefused, InvalidInput, StorageFailed
+from forewarn.domain.errors import ArtifactRefused, InvalidInput, NotFound, StorageFailed
 from forewarn.domain.findings import ENSEMBLE
 from forewarn.domain.model_versions import ArtifactFault
 from forewarn.learning.machine_artifact import unpacked
@@ -21,6 +21,8 @@ from forewarn.policies.alarm_budget import AlarmBudget
 from forewarn.policies.model_signature import open_signed
 
 _log = structlog.get_logger(__name__)
+
+_UNREADABLE = "unreadable"
 
 
 class SiteModels:
@@ -64,19 +66,26 @@ class SiteModels:
         champions |= self._canaries()
         labelled = self._anomalies.labelled(ENSEMBLE)
         state = (champions, {(a.id, a.feedback) for a in labelled})
-        if state == self._state:
+        # What could not be read for a moment is asked for again; what was refused stays so.
+        kept = {v: m for v, m in self._loaded.items() if not (isinstance(m, Refusal) and m.kind == _UNREADABLE)}
+        loaded = {version: kept.get(version) or self._load(version) for version in champions.values()}
+        if state == self._state and loaded == self._loaded:
             return
-        self._loaded = {version: self._loaded.get(version) or self._load(version) for version in champions.values()}
+        for version in loaded.keys() - kept.keys():
+            refusal = loaded[version]
+            if isinstance(refusal, Refusal):
+                _log.warning("model_refused", version=version, kind=refusal.kind, error=refusal.text)
+        self._loaded = loaded
         usable: list[MachineModel] = []
         refused: dict[str, Refusal] = {}
         thresholds: dict[str, tuple[ThresholdNow, ...]] = {}
         for asset_id, version in champions.items():
-            loaded = self._loaded[version]
-            if isinstance(loaded, Refusal):
-                refused[asset_id] = loaded
+            known = self._loaded[version]
+            if isinstance(known, Refusal):
+                refused[asset_id] = known
             else:
                 own = [a for a in labelled if a.finding.asset_id == asset_id]
-                model, thresholds[asset_id] = moved(loaded, own, self._budget)
+                model, thresholds[asset_id] = moved(known, own, self._budget)
                 usable.append(model)
         self._models, self._refused, self._thresholds, self._state = tuple(usable), refused, thresholds, state
         self.revision += 1
@@ -89,12 +98,15 @@ class SiteModels:
         except ArtifactRefused as error:
             return _refusal(error.fault.value, version, error)
         except StorageFailed as error:
-            return _refusal("unreadable", version, error)
+            return _refusal(_UNREADABLE, version, error)
         except InvalidInput as error:  # a detector refuses its parameters
             return _refusal(ArtifactFault.POISONED.value, version, error)
+        except NotFound as error:
+            return _refusal(_UNREADABLE, version, error)
+        except Exception as error:  # somebody's detector: the site does not stop for it
+            return _refusal("unusable", version, error)
         return replace(model, version=version)
 
 
 def _refusal(kind: str, version: str, error: Exception) -> Refusal:
-    _log.warning("model_refused", version=version, kind=kind, error=str(error))
     return Refusal(kind, f"model {version[:12]}: {error}")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from forewarn.app.settings import Settings
-from forewarn.app.site_training import model_signer, trained_detectors
+from forewarn.app.site_training import model_signer
 from forewarn.app.site_trials import SiteTrials
+from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.catalog import Catalog
 from forewarn.contracts.model_observations import ModelObservations
 from forewarn.contracts.model_registry import ModelRegistry
@@ -105,8 +106,9 @@ class SiteRollouts:
             raise NotFound(f"there is no model {version_id[:80]!r} for this gateway")
         return self._registry.artifact(version_id)
 
-    def tell(self, gateway: str, tallies: Sequence[Tally]) -> None:
-        since = {trial.rollout_id: trial.since for trial in self._plan.wanted.trials}
+    def tell(self, gateway: str, tallies: Sequence[Tally], collected: Collection[str]) -> None:
+        """Of rollouts of machines that the gateway collects."""
+        since = {trial.rollout_id: trial.since for trial in self.wanted(collected).trials}
         self._observations.keep(gateway, [t for t in tallies if since.get(t.rollout_id) == t.since])
 
     def _signals(self, version_id: str) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ def site_rollouts(
     """And the last stage of the site's own line. Trusted is what this site signed. Raises ConfigurationError,
     StorageFailed."""
     own = frozenset({model_signer(settings).public_key})
-    detectors = trained_detectors()
+    detectors = InstalledDetectors()
     source = SiteTrials(catalog.models, detectors, own, lambda asset_id: _is_ours(asset_id, plant, edge))
     trials = ModelTrials(source, detectors, now_us)
     least_s = settings.rollout_step_hours * 3_600

@@ -18,11 +18,11 @@ from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.secrets import read_secret
 from forewarn.app.settings import Settings
 from forewarn.app.site_models import SiteModels
+from forewarn.app.trained_plugins import members
 from forewarn.catalog import Catalog
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.plant_view import PlantView
-from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.errors import ConfigurationError, ForewarnError, NotFound
 from forewarn.domain.jobs import Job
 from forewarn.jobs.training.lesson import Champion, TrainingSettings
@@ -33,10 +33,6 @@ from forewarn.kit.clock import now_us
 from forewarn.learning.ensemble import EnsembleSettings
 from forewarn.learning.machine_model import MachineSettings
 from forewarn.plugins.historians.parquet import ParquetReader
-from forewarn.plugins.trained_detectors.pca import Pca
-from forewarn.plugins.trained_detectors.ridge_twin import RidgeTwin
-from forewarn.plugins.trained_detectors.robust_z import RobustZ
-from forewarn.plugins.trained_detectors.window_mahalanobis import WindowMahalanobis
 from forewarn.policies.alarm_budget import AlarmBudget
 from forewarn.policies.model_signature import read_envelope
 
@@ -61,12 +57,6 @@ def model_signer(settings: Settings) -> ModelSigner:
     return ModelSigner(hashlib.sha256(b"forewarn model key 1\0" + secret).digest())
 
 
-def trained_detectors() -> dict[str, TrainedDetector]:
-    """The members of an ensemble, by name."""
-    members: list[TrainedDetector] = [RobustZ(), Pca(), RidgeTwin(), WindowMahalanobis()]
-    return {member.name: member for member in members}
-
-
 def workers_of(settings: Settings, processes: int | None = None) -> Workers:
     """All cores but one, unless something else was said."""
     count = processes or settings.training_workers or max((os.cpu_count() or 2) - 1, 1)
@@ -81,7 +71,7 @@ def training_runs(
         past,
         plant,
         catalog.anomalies,
-        trained_detectors(),
+        members(settings.model_detectors),
         now_us,
         TrainingSettings(machine=MachineSettings(EnsembleSettings(budget=budget))),
         lambda asset_id: _champion(catalog.models, asset_id),
@@ -155,6 +145,9 @@ class TrainingDesk:
             job = self._runs.run(None, lambda item: None, self._stop)
         except ForewarnError as error:
             _log.error("training_failed", error=str(error))  # the job stays; the next look tries again
+            return False
+        except Exception:  # a worker that died, a detector of somebody's: the desk goes on
+            _log.exception("training_failed")
             return False
         if job is not None:
             _log.info("training_ended", job=job.id, state=job.state.value, machines=len(job.items))

@@ -29,7 +29,8 @@ from forewarn.app.site_catalog import open_site_catalog
 from forewarn.app.site_gateways import SiteGateways
 from forewarn.app.site_models import SiteModels
 from forewarn.app.site_rollouts import SiteRollouts, site_rollouts
-from forewarn.app.site_training import TrainingDesk, model_parts, model_signer, trained_detectors, training_desk
+from forewarn.app.site_training import TrainingDesk, model_parts, model_signer, training_desk
+from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.catalog import Catalog
 from forewarn.contracts.batch_log import BatchLog
 from forewarn.contracts.detector import Detector
@@ -98,8 +99,6 @@ class Site:
             try:
                 await asyncio.to_thread(self.access.book.refresh)
                 await asyncio.to_thread(self.gateways.look_around)
-                await asyncio.to_thread(self.rollouts.look_around)
-                await asyncio.to_thread(self.models.refresh)
                 if second % _RETENTION_S == 0:
                     await asyncio.to_thread(self.retention.run)
                 if await asyncio.to_thread(self.plant.refresh):
@@ -108,6 +107,12 @@ class Site:
             except Exception:
                 # The catalog may be away for a moment (PostgreSQL restart); the next round asks again.
                 _log.exception("housekeeping_failed")
+            # Apart: a model or a rollout that cannot be read must not keep the plant from being followed.
+            for look in (self.rollouts.look_around, self.models.refresh):
+                try:
+                    await asyncio.to_thread(look)
+                except Exception:
+                    _log.exception("models_not_followed")
 
 
 def _signals(plant: CatalogPlantView) -> Sequence[Signal]:
@@ -281,7 +286,7 @@ def _models(settings: Settings, catalog: Catalog, rollouts: SiteRollouts) -> Sit
     """Trusted is what this site signed."""
     own = frozenset({model_signer(settings).public_key})
     budget = AlarmBudget(per_week=settings.false_alarms_per_week)
-    models = SiteModels(catalog.models, catalog.anomalies, trained_detectors(), lambda: own, budget, rollouts.canaries)
+    models = SiteModels(catalog.models, catalog.anomalies, InstalledDetectors(), lambda: own, budget, rollouts.canaries)
     models.refresh()
     return models
 
@@ -297,7 +302,7 @@ def _line(
     models: SiteModels,
     shadow: ShadowStage,
 ) -> Line:
-    watch = MachineWatch(models, trained_detectors(), drift=DriftWatch())
+    watch = MachineWatch(models, InstalledDetectors(), drift=DriftWatch())
     score = ScoreStage(detectors, catalog.anomalies, plant, edge=edge, machines=watch)
     score.warm(historian, now_us())
     judged = catalog.offsets.get("judge")

@@ -18,7 +18,7 @@ class ModelDelivery(Protocol):
         """As it was signed. Raises NotFound for what `wanted` does not name, and StorageFailed."""
         ...
 
-    def tell(self, gateway: str, tallies: Sequence[Tally]) -> None:
+    def tell(self, gateway: str, tallies: Sequence[Tally], collected: Collection[str]) -> None:
         """Durable on return. Raises StorageFailed."""
         ...
 
@@ -32,5 +32,5 @@ class NoDelivery:
     def artifact(self, version_id: str, collected: Collection[str]) -> bytes:
         raise NotFound(f"there is no model {version_id[:80]!r}")
 
-    def tell(self, gateway: str, tallies: Sequence[Tally]) -> None:
+    def tell(self, gateway: str, tallies: Sequence[Tally], collected: Collection[str]) -> None:
         pass

@@ -26,6 +26,7 @@ from forewarn.policies.severity import severity_of
 INPUT_DRIFT: Final = "model_input_drift"
 SCORE_DRIFT: Final = "model_score_drift"
 DRIFTS: Final = frozenset({INPUT_DRIFT, SCORE_DRIFT})
+_LEAST_USUAL: Final = 1e-4  # where no healthy row was over the quantile
 _RETELL_US: Final = 3_600_000_000
 _LEAST_SCORE, _MOST_SCORE = 0.5, 0.65
 
@@ -123,7 +124,8 @@ class DriftWatch:
         beyond = judged.psi[i] / judged.mark[i]
         farthest = int(np.nanargmax(beyond)) if np.isfinite(beyond).any() else 0
         inputs = float(np.nanmax(beyond, initial=-1.0))
-        times = float(judged.over[i] / judged.usual[i]) if judged.usual[i] > 0 else float("inf")
+        usual = float(judged.usual[i]) or _LEAST_USUAL
+        times = float(judged.over[i]) / usual
         score = times >= self._s.times and judged.tail[i] <= self._s.tail
         standing = self._open.get(model.asset_id)
         if standing is not None and standing.anomaly_type == SCORE_DRIFT and inputs >= 1.0:

@@ -21,6 +21,7 @@ _log = structlog.get_logger(__name__)
 # A signal read slower than the grid has a value for as long as five of its periods, and at least for ten seconds.
 _PERIODS: Final = 5
 _LEAST_HOLD_US: Final = 10_000_000
+_MOST_HOLD: Final = 600
 _LONG: Final = 2**31
 
 Places = NDArray[np.intp]
@@ -55,9 +56,15 @@ class Fleet:
     """State is bounded by the number of machines. For one thread."""
 
     def __init__(
-        self, models: Sequence[MachineModel], table: SignalTable, detectors: Mapping[str, TrainedDetector]
+        self,
+        models: Sequence[MachineModel],
+        table: SignalTable,
+        detectors: Mapping[str, TrainedDetector],
+        before: "Fleet | None" = None,
     ) -> None:
-        """Models whose signals are not all in `table` are passed over; `models` are those that are not.
+        """Models whose signals are not all in `table` are passed over; `models` are those that are not. before: whose
+        rows of the same signals go on, so that a change of one model does not silence the others until their windows
+        are full again.
 
         Raises InvalidInput for a model that cannot be scored, naming it."""
         fit = [m for m in models if m.members and all(s in table.key_of for s in m.signals)]
@@ -71,6 +78,20 @@ class Fleet:
         for alike in kinds.values():
             self._squads.append(_Squad(alike, table, detectors, first))
             first += len(alike)
+        self._all = tuple(self._squads)
+        if before is not None:
+            self._carry(before)
+
+    def _carry(self, before: "Fleet") -> None:
+        known = {model.asset_id: (squad, i) for squad in before._squads for i, model in enumerate(squad.models)}
+        for squad in self._squads:
+            pairs: dict[_Squad, list[tuple[int, int]]] = {}
+            for i, model in enumerate(squad.models):
+                old, at = known.get(model.asset_id, (None, 0))
+                if old is not None and squad.goes_on(i, old, at):
+                    pairs.setdefault(old, []).append((at, i))
+            for old, places in pairs.items():
+                squad.carry(old, *(np.array(side, np.intp) for side in zip(*places, strict=True)))
 
     def score(self, batch: ReadingBatch) -> Iterator[FleetScores]:
         """`batch` is ordered by (signal, time)."""
@@ -79,20 +100,28 @@ class Fleet:
                 yield from squad.score(batch)
             except Exception as error:
                 # A detector is somebody's plugin: what fails once is not asked again, and the readings go on.
-                self._squads.remove(squad)
-                self.failed |= {model.asset_id: f"{type(error).__name__}: {error}" for model in squad.models}
-                _log.exception("models_failed", machines=[model.asset_id for model in squad.models])
+                self._put_aside(squad, error)
 
     def explain(self, scores: FleetScores, at: tuple[int, int]) -> Why:
         """Why scores.ratio[at] is what it is."""
         return self._squad(scores).explain(scores, at)
+
+    def put_aside(self, scores: FleetScores, error: Exception) -> None:
+        """The models that gave these scores are not asked any more."""
+        self._put_aside(self._squad(scores), error)
+
+    def _put_aside(self, squad: "_Squad", error: Exception) -> None:
+        if squad in self._squads:
+            self._squads.remove(squad)
+        self.failed |= {model.asset_id: f"{type(error).__name__}: {error}" for model in squad.models}
+        _log.error("models_failed", machines=[model.asset_id for model in squad.models], exc_info=error)
 
     def context_of(self, scores: FleetScores) -> int:
         """Rows before a row that its ratio depends on."""
         return self._squad(scores).context
 
     def _squad(self, scores: FleetScores) -> "_Squad":
-        return next(squad for squad in reversed(self._squads) if squad.first <= scores.machine[0])
+        return next(squad for squad in reversed(self._all) if squad.first <= scores.machine[0])
 
 
 class _Squad:
@@ -121,9 +150,24 @@ class _Squad:
         self._regime = np.full(len(models), UNKNOWN, np.intp)
         self._since = np.full(len(models), _LONG)
         keys = np.array([[table.key_of[s] for s in model.signals] for model in models], np.int32)
+        self._keys = keys
         step_us, signals = models[0].step_us, table.signals
         hold = np.stack([holds([signals[key] for key in row], step_us) for row in keys.tolist()])
         self._rows = MachineRows(keys, step_us, hold, self._scorer.context)
+
+    def goes_on(self, place: int, before: "_Squad", theirs: int) -> bool:
+        """Whether our machine is theirs, with rows made in the same way."""
+        same = before.models[theirs].signals == self.models[place].signals
+        rows, old = self._rows, before._rows
+        alike = rows.step_us == old.step_us and rows.depth == old.depth
+        return same and alike and bool((self._keys[place] == before._keys[theirs]).all())
+
+    def carry(self, before: "_Squad", theirs: Places, ours: Places) -> None:
+        """Rows go on, and the time since the last change of regime where the regimes are the same."""
+        self._rows.carry(before._rows, theirs, ours)
+        for old, place in zip(theirs.tolist(), ours.tolist(), strict=True):
+            if before.models[old].regimes is self.models[place].regimes:
+                self._regime[place], self._since[place] = before._regime[old], before._since[old]
 
     def score(self, batch: ReadingBatch) -> Iterator[FleetScores]:
         for block in self._rows.take(batch):
@@ -175,6 +219,8 @@ class _Squad:
 
 
 def holds(signals: Sequence[Signal | None], step_us: int) -> NDArray[np.int64]:
-    """int64[m]: steps that a value of each signal lasts."""
+    """int64[m]: steps that a value of each signal lasts; one that is read far more seldom than the rest has none
+    between, as a silence of a whole plant is made into rows for as long as the longest."""
     period_us = np.array([1e6 / s.rate_hz if s and s.rate_hz > 0 else 1e6 for s in signals])
-    return np.asarray(np.ceil(np.maximum(_PERIODS * period_us, _LEAST_HOLD_US) / step_us), np.int64)
+    steps = np.ceil(np.maximum(_PERIODS * period_us, _LEAST_HOLD_US) / step_us)
+    return np.asarray(np.minimum(steps, _MOST_HOLD), np.int64)

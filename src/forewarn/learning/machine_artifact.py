@@ -21,6 +21,7 @@ _KIND: Final = "machine"
 _TREE: Final = ("column", "threshold", "below", "above", "lowest", "highest")
 _USUAL: Final = ("centre", "spread", "step")
 _INPUTS: Final = ("edges", "share", "wander")
+_LEAST_STEP_US: Final = 1_000
 _MOST_SIGNALS: Final = 1_000
 _MOST_REGIMES: Final = 64
 
@@ -89,7 +90,7 @@ def unpacked(payload: bytes, version: str) -> MachineModel:
     width = len(header.signals)
     if header.kind != _KIND or not 0 < width <= _MOST_SIGNALS or len(header.units) != width:
         raise _poisoned(f"it is of kind {header.kind!r} with {width} signals and {len(header.units)} units")
-    if header.step_us < 1 or not 0 <= header.settle_rows <= 86_400:
+    if header.step_us < _LEAST_STEP_US or not 0 <= header.settle_rows <= 86_400:
         raise _poisoned(f"its grid has a step of {header.step_us} us and settles for {header.settle_rows} rows")
     tree = _tree(arrays, width, len(header.ensembles))
     ensembles = tuple(

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
 from forewarn.domain.findings import ENSEMBLE, Finding
-from forewarn.domain.quantity import shown
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.drift_watch import DriftWatch
 from forewarn.learning.fleet import Fleet, FleetScores, Why
 from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.machine_words import changed_words, failed_words, of_other_unit, reason_of
 from forewarn.learning.model_findings import ModelFindings
 from forewarn.learning.model_source import ModelSource, Refusal
 from forewarn.policies.alarm_budget import AlarmBudget
@@ -26,10 +26,9 @@ from forewarn.policies.severity import severity_of
 from forewarn.policies.usual_behaviour import departure
 
 TYPE: Final = "multivariate"
-_TOLD: Final = 3  # signals named in a sentence
-_LEAST_SHARE: Final = 0.1
 _GAP_S: Final = 300.0
 _SECOND: Final = 1_000_000
+_SILENT_US: Final = 300_000_000  # without an opinion for as long, the model does not speak for its machine
 _MOST_PEAKS: Final = 64
 
 
@@ -75,10 +74,14 @@ class MachineWatch:
         self._assets: list[str] = []
         self._refused: dict[str, Refusal] = {}
         self._unusable, self._drift = ModelFindings(), drift
-        self._judged: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._judged: dict[int, NDArray[np.intp]] = {}  # by number: keys of the signals that its model judges
+        self._heard: dict[int, tuple[int, int]] = {}  # by number: its newest row, and the newest with an opinion
         self._numbers: NDArray[np.int32] = np.zeros(0, np.int32)  # by place in the fleet
         self._peaks: dict[int, list[_Peak]] = {}  # by number
-        self._blamed: dict[int, int] = {}  # by number: signal key that an open episode was first told with
+        # By number: key and id of the signal that an open episode was first told with.
+        self._blamed: dict[int, tuple[int, str]] = {}
+        self._elsewhere: set[str] = set()  # machines that a gateway judges, or a part of
+        self._silenced: set[str] = set()  # machines whose model failed, and whose episodes were ended for it
         self.seen = Seen()
 
     def configure(self, table: SignalTable) -> None:
@@ -90,16 +93,31 @@ class MachineWatch:
         self._follow()
         found, self._ended = self._ended, []
         found += [finding for scores in self._fleet.score(readings) for finding in self._seen_in(scores)]
+        if fresh := self._fleet.failed.keys() - self._silenced:
+            self._silenced |= fresh
+            for asset in fresh:
+                self._judged.pop(self._number[asset], None)
+            found += self._end_all({self._number[asset] for asset in fresh})
         if self._refused or self._fleet.failed or self._unusable.any_open:
-            failed = {asset: Refusal("failed", _failed(why)) for asset, why in self._fleet.failed.items()}
-            found += self._unusable.follow(failed | self._refused, self._table, int(readings.time.max()))
+            failed = {asset: Refusal("failed", failed_words(why)) for asset, why in self._fleet.failed.items()}
+            here = {a: r for a, r in (failed | self._refused).items() if a not in self._elsewhere}
+            found += self._unusable.follow(here, self._table, int(readings.time.max()))
         return found
 
     def judges(self, size: int) -> NDArray[np.bool_]:
-        """By signal key below `size`: its machine's own model speaks for it."""
+        """By signal key below `size`: its machine's own model speaks for it, and had an opinion lately: not where it
+        failed, nor while the machine runs as nobody has seen it run."""
         mask = np.zeros(size, np.bool_)
-        mask[self._judged[self._judged < size]] = True
+        for number, keys in self._judged.items():
+            newest, opinion = self._heard.get(number, (0, -_SILENT_US))
+            if newest - opinion < _SILENT_US:
+                mask[keys[keys < size]] = True
         return mask
+
+    def ended(self) -> list[Finding]:
+        """What ended since, for when no reading comes."""
+        told, self._ended = self._ended, []
+        return told
 
     def warm(self, readings: ReadingBatch) -> None:
         """Rows of the past, so that windows are full; nothing is found."""
@@ -114,10 +132,14 @@ class MachineWatch:
         if self._drift is not None:
             self._drift.resume(findings)
             self._ended += self._drift.over()
-        for finding in findings:
+        for finding in sorted(findings, key=lambda f: f.started_at):
             if finding.detector == ENSEMBLE:
                 number = self._numbered(finding.asset_id)
-                self._blamed[number] = finding.signal_key
+                if number not in self._steps or number in self._blamed:
+                    # Nobody judges the machine any more, or it is told twice: it would stay open for ever.
+                    self._ended.append(replace(finding, ended_at=finding.last_at))
+                    continue
+                self._blamed[number] = finding.signal_key, finding.signal_id
                 if finding.evidence is not None:
                     self._peaks[number] = [_Peak(finding.started_at, finding.evidence.ratio, finding.evidence)]
                 self._tracker(self._steps.get(number, _SECOND)).resume([replace(finding, signal_key=number)])
@@ -131,10 +153,18 @@ class MachineWatch:
                 signals.setdefault(signal.asset_id, []).append(bool(elsewhere[signal.key]))
         for asset, number in self._number.items():
             gone[number] = all(signals.get(asset, [False]))
-        ended = [finding for tracker in self._trackers.values() for finding in self._end(tracker, gone)]
+        ended = self._end_all(set(np.flatnonzero(gone).tolist()))
+        self._elsewhere = {asset for asset, own in signals.items() if any(own)}
+        ended += self._unusable.let_go(self._elsewhere)
         if self._drift is not None:
             ended += self._drift.let_go({asset for asset, number in self._number.items() if gone[number]})
         return ended
+
+    def _end_all(self, numbers: set[int]) -> list[Finding]:
+        """What stands of these machines ends."""
+        gone = np.zeros(len(self._assets) + 1, np.bool_)
+        gone[list(numbers)] = True
+        return [finding for tracker in self._trackers.values() for finding in self._end(tracker, gone)]
 
     def _end(self, tracker: EpisodeTracker, gone: NDArray[np.bool_]) -> list[Finding]:
         told = []
@@ -148,14 +178,17 @@ class MachineWatch:
         if self._source.revision == self._revision:
             return
         self._revision = self._source.revision
-        self._fleet = Fleet(self._source.models(), self._table, self._detectors)
-        self._refused = dict(self._source.refused())
+        self._fleet = Fleet(self._fitting(), self._table, self._detectors, self._fleet)
+        self._refused, self._silenced = dict(self._source.refused()), set()
         if self._drift is not None:
             self._drift.follow(self._fleet.models)
             self._ended += self._drift.over()
-        keys = [self._table.key_of[s] for m in self._fleet.models for s in m.signals if s not in m.left_out]
-        self._judged = np.array(sorted(keys), np.int32)
         numbers = [self._numbered(model.asset_id) for model in self._fleet.models]
+        self._judged = {
+            n: np.array([self._table.key_of[s] for s in m.signals if s not in m.left_out], np.intp)
+            for n, m in zip(numbers, self._fleet.models, strict=True)
+        }
+        self._refused |= self._misfits({model.asset_id for model in self._fleet.models})
         self._numbers = np.array(numbers, np.int32)
         self._steps = {n: m.step_us for n, m in zip(numbers, self._fleet.models, strict=True)}
         for step_us in {*self._trackers, *self._steps.values()}:
@@ -166,6 +199,26 @@ class MachineWatch:
             gone = np.zeros(len(self._assets) + 1, np.bool_)
             gone[others] = True
             self._ended += self._end(tracker, gone)
+
+    def _fitting(self) -> list[MachineModel]:
+        """Scores of another unit would be garbage."""
+        known = [m for m in self._source.models() if all(s in self._table.key_of for s in m.signals)]
+        return [m for m in known if not of_other_unit(m, self._table)]
+
+    def _misfits(self, fit: set[str]) -> dict[str, Refusal]:
+        """Models whose signals the plant has not, or not in the unit that was learned."""
+        told = {}
+        for model in self._source.models():
+            lost = [s for s in model.signals if s not in self._table.key_of]
+            if lost:
+                told[model.asset_id] = Refusal(
+                    "signals_changed", changed_words(f"the plant has no {', '.join(lost[:3])}")
+                )
+            elif model.asset_id not in fit:
+                units = [f"{s} was learned in {u or 'no unit'}" for s, u in of_other_unit(model, self._table)]
+                why = ", ".join(units[:3]) or "no detector of it is left"
+                told[model.asset_id] = Refusal("signals_changed", changed_words(why))
+        return told
 
     def _tracker(self, step_us: int) -> EpisodeTracker:
         """Seconds there are rows here: machines are read at different rates."""
@@ -201,6 +254,9 @@ class MachineWatch:
         order = np.argsort(numbers, kind="stable")
         ratio, time = scores.ratio[order].ravel(), scores.time[order].ravel()
         number, quality = np.repeat(numbers[order], scores.time.shape[1]), np.zeros(len(ratio), np.uint32)
+        opinion = np.where(np.isnan(scores.ratio), 0, scores.time).max(axis=1)
+        for place, newest, said in zip(numbers.tolist(), scores.time[:, -1].tolist(), opinion.tolist(), strict=True):
+            self._heard[place] = newest, max(said, self._heard.get(place, (0, -_SILENT_US))[1])
         rows = ReadingBatch(number, time, ratio, quality, "", 0).take(np.flatnonzero(~np.isnan(ratio)))
         told = self._tracker(scores.step_us).track(rows, ratio_score(rows.value), np.full(len(rows), np.nan))
         opinions, seen = len(rows), self.seen
@@ -225,9 +281,13 @@ class MachineWatch:
         if within.any():
             row = int(np.argmax(np.where(within, scores.ratio[k], -1.0)))
             if worst is None or scores.ratio[k, row] > worst.ratio:
-                worst = self._peak(scores, k, row)
+                worst = self._peak(scores, k, row) or worst
         rest = [] if worst is None or episode.ended_at is not None else [worst]
         self._peaks[number] = rest + [p for p in self._peaks.get(number, []) if p.at > episode.last_at]
+        if number not in self._blamed:
+            model = self._fleet.models[scores.machine[k]]
+            most = worst.evidence.contributions[0].signal_id if worst is not None else model.signals[0]
+            self._blamed[number] = self._table.key_of[most], most
         return self._finding(episode, worst.evidence if worst is not None else None)
 
     def _keep_peaks(self, scores: FleetScores, over: Mapping[int, int]) -> None:
@@ -240,11 +300,18 @@ class MachineWatch:
             newest = int(scores.time[k, -1])
             known = [p for p in self._peaks.get(number, []) if number in self._blamed or p.at >= newest - _GAP_S * 1e6]
             if after[row] > max((p.ratio for p in known if number in self._blamed), default=1.0):
-                known.append(self._peak(scores, int(k), row))
+                peak = self._peak(scores, int(k), row)
+                known += [] if peak is None else [peak]
             self._peaks[number] = known[-_MOST_PEAKS:]
 
-    def _peak(self, scores: FleetScores, k: int, row: int) -> _Peak:
-        return _Peak(int(scores.time[k, row]), float(scores.ratio[k, row]), self._evidence(scores, k, row))
+    def _peak(self, scores: FleetScores, k: int, row: int) -> _Peak | None:
+        """None where its detectors cannot say why: somebody's plugin must not hold up the line."""
+        try:
+            evidence = self._evidence(scores, k, row)
+        except Exception as error:
+            self._fleet.put_aside(scores, error)
+            return None
+        return _Peak(int(scores.time[k, row]), float(scores.ratio[k, row]), evidence)
 
     def _evidence(self, scores: FleetScores, k: int, row: int) -> Evidence:
         model = self._fleet.models[scores.machine[k]]
@@ -271,7 +338,8 @@ class MachineWatch:
             regimes=model.regimes.count,
             window_start=end - (self._fleet.context_of(scores) + 1) * model.step_us,
             window_end=end,
-            members=tuple((name, round(ratio, 3)) for name, ratio in why.members.items()),
+            # One whose window is not full yet has no opinion; the rest have spoken for it.
+            members=tuple((name, round(ratio, 3)) for name, ratio in why.members.items() if np.isfinite(ratio)),
             contributions=parts,
             hypotheses=self._hypotheses(model, regime, why),
             model=model.version,
@@ -293,19 +361,14 @@ class MachineWatch:
 
     def _finding(self, episode: Episode, evidence: Evidence | None) -> Finding:
         number = episode.signal
-        if number not in self._blamed:
-            assert evidence is not None, "an episode opens with a row that was explained"
-            self._blamed[number] = self._table.key_of[evidence.contributions[0].signal_id]
-        key = self._blamed[number]
-        signal = self._table.signals[key]
-        assert signal is not None, "only known signals are scored"
-        part = next((c for c in evidence.contributions if c.signal_id == signal.id), None) if evidence else None
+        key, signal_id = self._blamed[number]  # which the plant may have lost meanwhile
+        part = next((c for c in evidence.contributions if c.signal_id == signal_id), None) if evidence else None
         if episode.ended_at is not None:
             self._blamed.pop(number, None)
         measured = part.measured if part else None
         return Finding(
             signal_key=key,
-            signal_id=signal.id,
+            signal_id=signal_id,
             asset_id=self._assets[number],
             detector=ENSEMBLE,
             anomaly_type=TYPE,
@@ -320,34 +383,6 @@ class MachineWatch:
             count=episode.count,
             evidence=evidence,
         )
-
-
-def reason_of(evidence: Evidence, table: SignalTable) -> str:
-    """One sentence an engineer would act on.
-
-    >>> flow = Contribution("p.flow", 0.8, 41.0, 48.5, "m3/h")
-    >>> reason_of(Evidence(2.0, 1.2, 0, 1, 0, 1, (), (flow,)), SignalTable.of(()))
-    'flow is 41 m3/h where 48.5 m3/h goes with the rest: 2 times its own limit'
-    """
-    named = [c for c in evidence.contributions[:_TOLD] if c.share >= _LEAST_SHARE] or evidence.contributions[:1]
-    words = [_words(c, table) for c in named]
-    return f"{', '.join(words)}: {shown(round(evidence.ratio, 1))} times its own limit"
-
-
-def _words(part: Contribution, table: SignalTable) -> str:
-    key = table.key_of.get(part.signal_id)
-    signal = table.signals[key] if key is not None else None
-    name = signal.name if signal is not None else part.signal_id.rsplit(".", 1)[-1]
-    if part.measured is None:
-        return f"{name} has no value"
-    if part.expected is None:
-        return f"{name} moves as it never did ({shown(part.measured, part.unit)})"
-    near = shown(part.expected, part.unit, apart_from=part.measured)
-    return f"{name} is {shown(part.measured, part.unit, apart_from=part.expected)} where {near} goes with the rest"
-
-
-def _failed(why: str) -> str:
-    return f"the machine's model failed and is not asked any more: {why[:300]}. Train it again, or report the detector"
 
 
 def _number(value: float) -> float | None:

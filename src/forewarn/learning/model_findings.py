@@ -1,6 +1,6 @@
 """A model that cannot be used is a finding on its machine, until it can."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from forewarn.domain.findings import BY_MODEL, Finding
@@ -26,6 +26,11 @@ class ModelFindings:
         """Take up what was open when the last process ended."""
         mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type not in DRIFTS]
         self._open |= {f.asset_id: f for f in mine}
+
+    def let_go(self, assets: Collection[str]) -> list[Finding]:
+        """Of machines that somebody else watches from here on."""
+        gone = [self._open.pop(asset) for asset in list(self._open) if asset in assets]
+        return [replace(finding, ended_at=finding.last_at) for finding in gone]
 
     def follow(self, refused: Mapping[str, Refusal], table: SignalTable, at: int) -> list[Finding]:
         """at: source time of now, microseconds. Findings that began or ended."""

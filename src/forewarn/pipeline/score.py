@@ -187,7 +187,7 @@ class ScoreStage:
 
     def _score(self, readings: ReadingBatch) -> list[Finding]:
         if not len(readings):
-            return []
+            return [] if self._machines is None else self._machines.ended()
         found = [finding for watch in self._watches for finding in self._findings(watch, readings)]
         return found if self._machines is None else found + self._machines.score(readings)
 

@@ -67,6 +67,17 @@ class MachineRows:
         self._age = np.zeros((machines, self._width), np.int64)
         self._ring = np.full((machines, depth, self._width), np.nan)
 
+    def carry(self, before: "MachineRows", theirs: Places, ours: Places) -> None:
+        """Go on where machines `theirs` of `before` are, as our `ours`: of the same signals, step and depth."""
+        for mine, old in (
+            (self._newest, before._newest),
+            (self._open, before._open),
+            (self._last, before._last),
+            (self._age, before._age),
+            (self._ring, before._ring),
+        ):
+            mine[ours] = old[theirs]
+
     def take(self, batch: ReadingBatch) -> Iterator[RowBlock]:
         """Rows that this batch closes. `batch` is ordered by (signal, time); signals of nobody here are passed over."""
         picked = self._usable(batch)

@@ -255,7 +255,7 @@ export interface paths {
         /**
          * Give Feedback
          * @description What it turned out to be, in place of what was said before. `wrong` closes it as a false positive; of a trained
-         *     model's findings it moves the machine's threshold.
+         *     model's findings it moves the machine's threshold, where the site judges it; a gateway keeps the learned one.
          */
         put: operations["give_feedback_api_v1_anomalies__anomaly_id__feedback_put"];
         post?: never;

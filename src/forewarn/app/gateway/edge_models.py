@@ -1,13 +1,10 @@
 """A gateway's trained models: those that act, those that are tried, and who brings them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from forewarn.app.gateway.stores import Stores
-from forewarn.app.plugins import available, load
-from forewarn.contracts.trained_detector import TrainedDetector
-from forewarn.domain.errors import ConfigurationError
+from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.domain.gateways import GatewayRole
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.models.courier import ModelCourier
@@ -21,31 +18,6 @@ from forewarn.kit.web_address import is_private
 from forewarn.learning.machine_watch import MachineWatch
 from forewarn.learning.model_trials import ModelTrials
 from forewarn.policies.gateway_settings import GatewaySettings
-
-
-class InstalledDetectors(Mapping[str, TrainedDetector]):
-    """By name; loaded when a model first asks for one, so that who has no models imports none."""
-
-    def __init__(self) -> None:
-        self._names = frozenset(available("trained_detectors"))
-        self._loaded: dict[str, TrainedDetector] = {}
-
-    def __getitem__(self, name: str) -> TrainedDetector:
-        if name not in self._loaded:
-            if name not in self._names:
-                raise KeyError(name)
-            try:
-                plugin: Any = load("trained_detectors", name)
-            except ConfigurationError as error:  # a library that is not installed here
-                raise KeyError(name) from error
-            self._loaded[name] = plugin()
-        return self._loaded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 @dataclass(frozen=True, slots=True)

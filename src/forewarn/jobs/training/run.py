@@ -11,7 +11,7 @@ from typing import Final
 from forewarn.contracts.job_store import JobStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.errors import Conflict, ForewarnError, InvalidInput, NotEnoughData
+from forewarn.domain.errors import Conflict, ForewarnError, InvalidInput, NotEnoughData, StorageFailed
 from forewarn.domain.jobs import ItemState, Job, JobItem
 from forewarn.domain.model_versions import ModelState, ModelVersion
 from forewarn.jobs.training.lesson import Learned, Lesson
@@ -108,6 +108,8 @@ class TrainingRuns:
                 yield self.trainer.lesson(asset_id, end, settings)
             except NotEnoughData as error:
                 yield Outcome(asset_id, None, str(error))
+            except StorageFailed:
+                raise  # the job stays to be done
             except ForewarnError as error:
                 yield Outcome(asset_id, None, str(error), is_fault=True)
 

@@ -161,7 +161,7 @@ async def test_an_edge_node_killed_or_frozen_is_stale_and_comes_back(broker, how
     """Its will is published by the broker after one and a half of its keepalives (2 s)."""
     sink = RecordingSink()
     with edge_node(broker) as node:
-        request = request_for(CONNECTOR, settings_for(broker), signals_at(COUNT, VOLTS))
+        request = request_for(CONNECTOR, settings_for(broker, keepalive_s=20), signals_at(COUNT, VOLTS))
         async with running(CONNECTOR, request, sink) as task:
             await eventually(lambda: len(sink.values(1)) > 10, "counting", task)
             if how == "killed":
