@@ -12,7 +12,8 @@ from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import open_site_catalog
 from forewarn.app.site_models import SiteModels
 from forewarn.app.site_rollouts import SiteRollouts, site_rollouts
-from forewarn.app.site_training import model_signer, trained_detectors
+from forewarn.app.site_training import model_signer
+from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.catalog import Catalog
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.assets import Asset, Plant, Signal
@@ -76,7 +77,7 @@ def acting(running: Running) -> list[str]:
     models = SiteModels(
         running.catalog.models,
         running.catalog.anomalies,
-        trained_detectors(),
+        InstalledDetectors(),
         lambda: own,
         None,
         running.rollouts.canaries,
