@@ -29,10 +29,12 @@ from forewarn.policies.plant_file import parse_plant
 from forewarn.policies.series_rows import together
 from forewarn.policies.thinning import Thinning
 from forewarn.policies.thinning_plan import Method, ThinPlan, ThinRule
+from forewarn.policies.whole_stretches import WholeStretches
 from forewarn.simulator.history import write_history
 
 HOURS = 1 if "--quick" in sys.argv else 24
 START_US = 1_767_225_600_000_000
+USUAL = WholeStretches()
 
 
 class Plant:
@@ -133,6 +135,8 @@ def the_day(folder: Path) -> None:
     slow = sent(hour, plant, ThinRule(Method.NONE), replace(product, fill_rows=10**9))[0] / rows
     print(f"not thinned: {live:.2f} bytes a reading (a parcel a second), {slow:.2f} in parcels of 10 s")
     show(batches, plant, ThinRule(), live, slow)
+    for whole in (WholeStretches(0), WholeStretches(90, 600)):
+        show(hour, plant, ThinRule(), live, slow, whole)
     for rule in (
         ThinRule(percent=0.25),
         ThinRule(percent=1.0),
@@ -142,13 +146,21 @@ def the_day(folder: Path) -> None:
         show(hour, plant, rule, live, slow)
 
 
-def show(batches: Sequence[ReadingBatch], plant: Plant, rule: ThinRule, live: float, slow: float) -> None:
+def show(
+    batches: Sequence[ReadingBatch],
+    plant: Plant,
+    rule: ThinRule,
+    live: float,
+    slow: float,
+    whole: WholeStretches = USUAL,
+) -> None:
     """live, slow: bytes a reading that is not thinned, in parcels of a second and of ten."""
-    size, kept, spent = sent(batches, plant, rule, ThinSettings())
+    size, kept, spent = sent(batches, plant, rule, ThinSettings(whole=whole))
     rows = sum(map(len, batches))
     hours = len(batches) / 3600
     print(
-        f"{rule.method.name.lower()} {rule.percent} % of range, {hours:.0f} h: {len(kept) / rows:.2%} kept, "
+        f"{rule.method.name.lower()} {rule.percent} % of range, whole {whole.seconds} s in {whole.every_s} s, "
+        f"{hours:.0f} h: {len(kept) / rows:.2%} kept, "
         f"{size:,} bytes, {size / rows:.3f} a reading: {1 - size / rows / live:.1%} less than a parcel a second, "
         f"{1 - size / rows / slow:.1%} less than a parcel in 10 s; {spent / rows * 1e6:.2f} us CPU a reading"
     )

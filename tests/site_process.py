@@ -31,7 +31,9 @@ class SiteProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = directory.with_suffix(".log")
         self._command = command
-        self._environment = {**os.environ, **environment}
+        # What a site does by itself, a test that is about something else does not wait for.
+        alone = {"FOREWARN_TRAINING_AUTO": "false", "FOREWARN_ROLLOUT_AUTO": "false"}
+        self._environment = {**os.environ, **alone, **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self._admin: Bearer | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -13,16 +14,17 @@ from forewarn.catalog import Catalog, open_catalog
 from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
-from forewarn.domain.model_delivery import Side, Tally, WantedModels
+from forewarn.domain.model_delivery import HeldModels, Side, Tally, WantedModels
 from forewarn.domain.model_versions import ModelCard, ModelVersion
 from forewarn.domain.rollouts import Rollout
 from forewarn.gateway import wire
 from forewarn.gateway.uplink.link import SiteLink
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.policies.gateway_settings import UplinkSettings
+from forewarn.policies.model_delivery import fingerprint, held
 from tests.api.gateways import Gateway, found
 from tests.api.site import SEAL, Site, open_parts, plant_of, serving
-from tests.trained import SITE, learned, nervous, signed
+from tests.trained import SITE, STRANGER, learned, nervous, signed
 
 DEED = Deed(AuditAction.MODEL_CHANGED, "anna", "a model")
 CARD = ModelCard((), 9, ("p1.vibration", "p1.temperature"))
@@ -110,6 +112,59 @@ def test_counts_that_cannot_be_are_refused(gateway: Gateway, change: dict[str, o
     answer = gateway.client.post(f"{gateway.base}/heartbeat", content=body)
     assert answer.status_code == 400
     assert answer.json()["detail"]
+
+
+def tell(gateway: Gateway, held: object) -> httpx.Response:
+    body = msgspec.json.encode({"status": gateway.status(), "held": held})
+    return gateway.client.post(f"{gateway.base}/heartbeat", content=body)
+
+
+def there(gateway: Gateway) -> dict[str, Any]:
+    answer = gateway.site.client.get(gateway.base)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["models"])
+
+
+def test_what_it_holds_is_told_once_and_shown(site: Site) -> None:
+    gateway = Gateway(site, "gw-tells")
+    gateway.put_signals()
+    assert gateway.beat().json()["held"] == ""  # a gateway of before
+    silent = there(gateway)
+    assert (silent["told_at"], silent["up_to_date"], silent["trusts_site"]) == (None, False, False)
+    nothing = {"asset_id": "p1", "wanted": CHAMPION[0], "acting": None, "refused": None, "moved": False}
+    assert silent["machines"] == [nothing]
+    revision = gateway.beat().json()["models"]
+    acting = {"p1": CHAMPION[0], "p2": CHAMPION[0]}  # p2 is none of its machines
+    told = held(WantedModels(revision), acting, {"p1": "unknown_key"}, [SITE.public_key])
+    assert tell(gateway, told).json()["held"] == told.name
+    assert gateway.beat().json()["held"] == told.name
+    shown = there(gateway)
+    assert shown["told_at"] is not None
+    assert (shown["keys"], shown["trusts_site"]) == ([fingerprint(SITE.public_key)], True)
+    assert shown["machines"] == [nothing | {"acting": CHAMPION[0], "refused": "unknown_key"}]
+    assert not shown["up_to_date"]  # it speaks of p2
+    tell(gateway, held(WantedModels(revision), {"p1": CHAMPION[0]}, {}, [STRANGER.public_key]))
+    shown = there(gateway)
+    assert (shown["up_to_date"], shown["trusts_site"], shown["thresholds"]) == (True, False, "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"acting": {f"m{i}": "v" for i in range(10_001)}},
+        {"acting": {"p1": "v" * 65}},
+        {"refused": {"p" * 201: "damaged"}},
+        {"keys": ["k"] * 65},
+        {"name": 5},
+        {"acting": ["p1"]},
+    ],
+)
+def test_more_than_a_gateway_can_hold_is_refused(gateway: Gateway, change: dict[str, object]) -> None:
+    before = there(gateway)
+    answer = tell(gateway, msgspec.to_builtins(HeldModels("n")) | change)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+    assert there(gateway) == before
 
 
 EVIDENCE = Evidence(

@@ -4,6 +4,7 @@ import io
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import msgspec
@@ -19,7 +20,7 @@ from forewarn.api.gateway_tables import table_name
 from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.errors import ForewarnError
-from forewarn.domain.gateways import GatewayRole
+from forewarn.domain.gateways import GatewayRole, Reduction
 from forewarn.domain.series import Aggregates
 from forewarn.gateway import wire
 from forewarn.kit.clock import MINUTE, SECOND, now_us
@@ -300,6 +301,23 @@ def test_a_heartbeat_is_answered_with_the_time_and_what_is_asked(site: Site, gat
 )
 def test_a_heartbeat_that_cannot_be_read(gateway: Gateway, body: bytes) -> None:
     assert gateway.client.post(f"{gateway.base}/heartbeat", content=body).status_code == 400
+
+
+def test_how_a_gateway_thins_is_kept_where_it_can_be(site: Site, gateway: Gateway) -> None:
+    told = (Reduction(0, (("*", True), ("p1.*", False)), 60, 600), Reduction(7, (("*", True),), 0, 3_600))
+    assert gateway.beat(reductions=told).status_code == 200
+    status = site.parts.gateways.gateway(gateway.name).status
+    assert status is not None
+    assert status.reductions == told
+    for wrong in (
+        replace(told[0], whole_s=601),
+        replace(told[0], whole_s=-1),
+        replace(told[0], whole_every_s=1),
+        replace(told[0], since=2**62),
+        replace(told[0], thinned=(("*", True),) * 1_001),
+    ):
+        answer = gateway.beat(reductions=(wrong,))
+        assert (answer.status_code, answer.json()["field"]) == (400, "reductions"), answer.text
 
 
 def test_a_heartbeat_of_another_name_is_refused(gateway: Gateway) -> None:

@@ -201,7 +201,24 @@ def test_two_tabs_that_refresh_at_once(site: AccessSite, browser: httpx.Client) 
         answers = list(pool.map(tab, range(4)))
     assert [a.status_code for a in answers] == [200] * 4
     fresh = [a.headers["set-cookie"] for a in answers if "set-cookie" in a.headers]
-    assert len(fresh) == 1
+    assert len({cookie.partition(";")[0] for cookie in fresh}) == 1
+    assert len(fresh) == 4
+    assert not site.stores.deeds(AuditAction.REFRESH_REPLAYED)
+
+
+def test_a_page_left_before_it_heard_of_the_new_cookie_stays_signed_in(site: AccessSite, browser: httpx.Client) -> None:
+    signed_in(browser, "anna")
+    before = browser.cookies["forewarn_refresh"]
+    heard = browser.post("/api/v1/session/refresh").headers["set-cookie"]
+    with site.browser() as after:
+        after.cookies.set("forewarn_refresh", before)
+        site.clock.now += 5 * SECOND
+        assert after.post("/api/v1/session/refresh").headers["set-cookie"].partition(";")[0] == heard.partition(";")[0]
+        fresh = heard.partition(";")[0].partition("=")[2]
+    with site.browser() as later:
+        later.cookies.set("forewarn_refresh", fresh)
+        site.clock.now += MINUTE
+        assert later.post("/api/v1/session/refresh").status_code == 200
     assert not site.stores.deeds(AuditAction.REFRESH_REPLAYED)
 
 

@@ -139,3 +139,58 @@ def test_a_file_that_is_away_is_asked_for_again(catalog: Catalog, tmp_path: Path
     models.refresh()
     assert [m.asset_id for m in models.models()] == ["a"]
     assert models.refused() == {}
+
+
+def test_nothing_is_read_where_nothing_changed_whoever_changes_it(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = SiteModels(
+        catalog.models, catalog.anomalies, DETECTORS, lambda: {OURS.public_key}, changes=catalog.revisions.read
+    )
+    read: list[str] = []
+    whole = catalog.anomalies.labelled
+    monkeypatch.setattr(catalog.anomalies, "labelled", lambda detector: read.append(detector) or whole(detector))
+    for _ in range(3):
+        models.refresh()
+    assert len(read) == 1
+    with open_catalog(
+        f"sqlite:///{tmp_path / 'catalog.db'}", lambda: 1_000, Seal(b"0" * 32), tmp_path / "models"
+    ) as beside:
+        crown(beside, packed(MODELS[0]), "a")
+        models.refresh()
+        assert [m.asset_id for m in models.models()] == ["a"]
+        models.refresh()
+        assert len(read) == 2
+        found = replace(told(), asset_id="a", signal_id="a.flow")
+        assert found.evidence is not None
+        beside.anomalies.upsert([replace(found, evidence=replace(found.evidence, regime=0))])
+        models.refresh()
+        assert len(read) == 2  # what nobody said anything of moves no threshold
+        anomaly = beside.anomalies.find(AnomalyQuery())[0][0].id
+        beside.anomalies.give_feedback(anomaly, Feedback(Verdict.WRONG, "", "ann", 5))
+        models.refresh()
+        assert [threshold.labels for threshold in models.thresholds("a")] == [1]
+        assert len(read) == 3
+
+
+def test_a_change_of_one_machine_leaves_the_models_of_the_others_as_they_are(catalog: Catalog) -> None:
+    for model, asset in zip(MODELS[:2], "ab", strict=True):
+        crown(catalog, packed(model), asset)
+    models = site_models(catalog)
+    (other,) = [m for m in models.models() if m.asset_id == "b"]
+    crown(catalog, packed(replace(MODELS[0], settle_rows=1)), "a")
+    models.refresh()
+    assert other in models.models()
+
+
+def test_what_was_refused_is_taken_when_it_was_mended(catalog: Catalog) -> None:
+    """A lost key: the same past gives the same bytes, signed anew."""
+    crown(catalog, packed(MODELS[0]), "a", STRANGER)
+    models = site_models(catalog)
+    assert models.refused()["a"].kind == "unknown_key"
+    payload = packed(MODELS[0])
+    version = ModelVersion(content_id(payload), "a", "", ("pca",), 1, ModelCard((), 10, ("s",)), OURS.public_key, 1)
+    catalog.models.add(version, sign(payload, OURS))
+    models.refresh()
+    assert [m.asset_id for m in models.models()] == ["a"]
+    assert models.refused() == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from forewarn.app import terminal
+from forewarn.app import site_training, terminal
 from forewarn.app.cli import app
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import open_site_catalog
@@ -19,6 +19,7 @@ from forewarn.jobs.training.run import training_job
 from forewarn.kit.clock import HOUR, now_us
 from forewarn.policies.model_signature import open_signed
 from tests.jobs.training.a_past import fill
+from tests.jobs.training.run_here import SHARING
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,19 @@ def test_a_rollout_is_started_listed_and_stopped(directory: Path) -> None:
     assert "1 machines  shadow" in run(directory, "models", "rollout", "list").output
     assert run(directory, "models", "rollout", "stop", rollout, "--reason", "no time").exit_code == 0
     assert "rolled_back" in run(directory, "models", "rollout", "list").output
+
+
+def test_what_a_template_shares_has_bars_of_its_own_and_stands_on_the_card(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_training, "members", lambda names: dict(SHARING))
+    told = run(directory, "train", "--all", "--workers", "1", "--no-promote").output
+    assert "centrifugal_pump: machines read" in told
+    assert "centrifugal_pump: networks" in told
+    with open_site_catalog(Settings(directory=directory)) as catalog:
+        found = next(m for m in catalog.models.find(asset_id="p1") if "lstm_autoencoder" in m.detectors)
+    card = run(directory, "models", "show", found.id).output
+    assert "shared with its template centrifugal_pump: the network of lstm_autoencoder, learned from 2 machines" in card
 
 
 def test_what_a_command_left_the_next_one_finishes(directory: Path) -> None:

@@ -1,5 +1,6 @@
 """What a user can set or plug in is documented, or the build fails."""
 
+import json
 import re
 import shlex
 from importlib.metadata import entry_points
@@ -61,6 +62,24 @@ def test_every_state_of_a_gateway_is_documented() -> None:
     table = page.partition("## When something is wrong")[2].partition("\n## ")[0]
     rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(code.value for code in ConditionCode)
+
+
+def test_every_route_is_documented() -> None:
+    """With its verb, in the words `GET /api/v1/things/{id}`; and so is none that there is not."""
+    page = (DOCS / "api.md").read_text()
+    told = {(verb, _anonymous(path)) for verb, path in re.findall(r"`([A-Z]+) (/[^`?\s]*)", page)}
+    routes = {
+        (verb.upper(), _anonymous(path))
+        for path, verbs in json.loads((DOCS / "openapi.json").read_text())["paths"].items()
+        for verb in verbs
+    }
+    assert len(routes) > 50
+    assert sorted(routes - told) == []
+    assert sorted(route for route in told - routes if route[1].startswith("/api/")) == []
+
+
+def _anonymous(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
 
 
 def test_every_connector_has_readme_and_sample() -> None:

@@ -98,10 +98,12 @@ def test_why_it_was_raised(operator: Page) -> None:
     expect(flow).to_contain_text("70 %")
     expect(flow).to_contain_text("41.50 m³/h")
     expect(flow).to_contain_text("48.25 m³/h")
-    expect(row).to_contain_text("Cavitation fits 82 %")
+    expect(row).to_contain_text("Flow is 41.5 m³/h where 48.25 m³/h goes with the rest")
+    expect(row).to_contain_text(re.compile("Cavitation ?fits 82 %"))
     expect(row).to_contain_text("2.40 times the machine's own threshold of 1.31")
-    expect(row).to_contain_text("running in way 2 of 2")
-    expect(row).to_contain_text("Model abababababab.")
+    expect(row).to_contain_text("2 of the 2 it knows")
+    expect(row.get_by_role("link", name="abababababab")).to_have_attribute("href", "/models/pump-1")
+    expect(row).to_contain_text("No picture of it: Model abababababab, which made this finding, is not kept here")
 
 
 def test_what_looked_like_it_before_and_what_people_said(operator: Page) -> None:

@@ -1,5 +1,6 @@
 """The gateways' pages in a real browser: what a gateway told is seen, by keyboard too, and axe finds nothing."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from tests.browser.test_access import RUN_AXE, SIZES
 from tests.site_process import SiteProcess
 
 NAME = "gw-hall-a"
+MODEL = "ab" * 32
 ENDED = "it ended yesterday; ask for another: CN=" + "o" * 300
 
 
@@ -41,7 +43,10 @@ def concerned(demo_server: SiteProcess) -> dict[str, Any]:
 def gateway(demo_server: SiteProcess, concerned: dict[str, Any]) -> Iterator[str]:
     """One that has told how it is."""
     with speaking(demo_server, NAME, [s["id"] for s in concerned["signals"][:2]]) as client:
-        assert client.post("/heartbeat", content=msgspec.json.encode(status())).status_code == 200
+        held = {"name": "h1", "acting": {concerned["id"]: MODEL}, "keys": ["0123456789abcdef"]}
+        told = msgspec.to_builtins(status()) | {"held": held | {"refused": {concerned["id"]: "unknown_key"}}}
+        answer = client.post("/heartbeat", content=msgspec.json.encode(told))
+        assert answer.status_code == 200, answer.text
         yield NAME
     assert demo_server.http.delete(f"/api/v1/gateways/{NAME}").status_code == 204
 
@@ -139,6 +144,18 @@ def test_from_the_list_to_one_gateway_by_keyboard(page: Page, gateway: str) -> N
     expect(page.get_by_role("meter", name="Buffer")).to_have_attribute("aria-valuenow", "40")
     road = page.get_by_role("group", name=f"The way of the readings of {gateway}")
     expect(road.get_by_role("listitem")).to_have_count(2)
+
+
+def test_its_models_are_shown_with_why_one_is_refused(page: Page, gateway: str, concerned: dict[str, Any]) -> None:
+    page.goto(f"/admin/gateways/{gateway}")
+    panel = page.get_by_label("Models of the gateway")
+    expect(panel).to_contain_text("does not trust this site's models: add the site's key")
+    row = panel.get_by_role("row", name=concerned["id"])
+    expect(row).to_contain_text(MODEL[:12])
+    expect(row).to_contain_text("signed by a key that this gateway does not trust")
+    expect(panel).not_to_contain_text("unknown_key")
+    row.get_by_role("link", name=concerned["id"]).press("Enter")
+    expect(page).to_have_url(re.compile(f"/models/{concerned['id']}$"))
 
 
 def test_raw_readings_are_asked_for_with_the_form(page: Page, gateway: str) -> None:

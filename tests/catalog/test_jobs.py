@@ -8,9 +8,9 @@ from forewarn.catalog import Catalog, Seal, open_catalog
 from forewarn.contracts.audit_log import AuditQuery
 from forewarn.contracts.job_store import JobStore
 from forewarn.domain.access import Scope
-from forewarn.domain.audit import AuditAction, Deed
+from forewarn.domain.audit import OWN, AuditAction, Deed
 from forewarn.domain.errors import Conflict, InvalidInput, NotFound
-from forewarn.domain.jobs import ItemState, Job, JobItem, JobState
+from forewarn.domain.jobs import Attempts, ItemState, Job, JobItem, JobState
 from tests.catalog.plants import plant
 
 DEED = Deed(AuditAction.MODEL_CHANGED, "anna", "job")
@@ -106,3 +106,53 @@ def test_who_sees_a_part_sees_no_job_of_another(store: JobStore) -> None:
     here = store.within(Scope(("acme/pune",)))
     assert here.get("j1") == job()
     assert here.add(job("j3")).id == "j3"
+
+
+def own(job_id: str, *assets: str, at: int = 900) -> Job:
+    """Of the site itself."""
+    return Job(job_id, "train", OWN, at, tuple(JobItem(a) for a in assets or ("p1", "p2")))
+
+
+def test_what_a_person_asks_for_comes_first(store: JobStore) -> None:
+    store.add(own("j1", "p1", at=1))
+    held = store.claim("train", "a", 2_000)
+    assert held is not None
+    assert held.id == "j1"
+    assert not store.gives_way("a")
+    store.add(job("j2", "p2"))
+    assert store.gives_way("a")
+    assert not store.gives_way("b")
+    store.renew("j1", "a", 1_000)  # let go of
+    first = store.claim("train", "a", 2_000)
+    assert first is not None
+    assert first.id == "j2"
+    assert not store.gives_way("a")  # what waits is the site's own
+
+
+def test_no_machine_is_in_two_open_jobs_of_which_one_is_the_sites_own(store: JobStore) -> None:
+    store.add(own("j1"))
+    with pytest.raises(Conflict, match="another"):
+        store.add(own("j2", "p2"))
+    store.add(job("j3", "p2"))
+    assert [item.asset_id for item in store.get("j1").items] == ["p1"]
+    assert [item.asset_id for item in store.get("j3").items] == ["p2"]
+    store.claim("train", "a", 2_000, "j1")
+    store.told("j1", "a", JobItem("p1", ItemState.DONE))
+    assert [item.asset_id for item in store.add(own("j4")).items] == ["p1"]
+
+
+def test_what_was_tried_of_a_machine_is_told(store: JobStore, clock: Clock) -> None:
+    assert store.attempts("train", 0) == {}
+    for at, state in ((1, ItemState.DONE), (2, ItemState.NOT_ENOUGH), (3, ItemState.FAILED)):
+        store.add(own(f"j{at}", "p1", at=at))
+        store.claim("train", "a", 2_000, f"j{at}")
+        store.told(f"j{at}", "a", JobItem("p1", state))
+        store.finish(f"j{at}", "a")
+    assert store.attempts("train", 0) == {"p1": Attempts(last_at=3, done_at=1, in_vain=2)}
+    assert store.attempts("train", 3) == {"p1": Attempts(last_at=3, in_vain=1)}
+    assert store.attempts("predict", 0) == {}
+    store.add(own("j4", "p1", "p2", at=4))
+    assert store.attempts("train", 4)["p2"] == Attempts(last_at=4, is_open=True)
+    store.cancel("j4", DEED)
+    assert store.attempts("train", 0)["p1"] == Attempts(4, 1, 4, 2)
+    assert store.within(ELSEWHERE).attempts("train", 0) == {}

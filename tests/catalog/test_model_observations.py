@@ -9,6 +9,7 @@ import pytest
 from forewarn.catalog import Catalog, Seal, open_catalog
 from forewarn.domain.model_delivery import LATENCY_CLASSES, Side, Tally
 from forewarn.domain.rollouts import Observed, Rollout
+from forewarn.policies.model_delivery import observed
 from forewarn.policies.rollout import begin, decide
 from tests.catalog.plants import plant
 from tests.catalog.test_models import DEED, kept, moved
@@ -46,3 +47,27 @@ def test_what_is_of_another_state_or_of_no_rollout_is_not_kept(sealed: Catalog) 
     sealed.models.change_rollout("r1", lambda r: decide(r, seen, None, 50 + day), moved)  # canary from now on
     store.keep("gw-a", [FULL])
     assert list(store.tallies(["r1"])) == []
+
+
+def test_of_a_device_that_starts_all_the_time_the_newest_runs_are_kept(sealed: Catalog) -> None:
+    store = sealed.observations
+    store.keep("gw-b", [FULL])
+    for run in range(1, 41):
+        store.keep("gw-a", [replace(FULL, run=run), replace(FULL, run=run, side=Side.CHAMPION)])
+    mine = [t for t in store.tallies(["r1"]) if t.side is Side.CHALLENGER]
+    assert sorted(t.run for t in mine) == sorted([*range(9, 41), FULL.run])  # and what another gateway told
+    assert len(store.tallies(["r1"])) == 32 + 32 + 1
+    rollout = sealed.models.rollout("r1")
+    seen = observed(rollout, Side.CHALLENGER, store.tallies(["r1"]))
+    assert seen is not None
+    assert (seen.rows, seen.calls) == (33 * FULL.rows, 33 * FULL.calls)
+
+
+def test_a_clock_that_was_set_back_does_not_lose_what_is_counted_now(sealed: Catalog) -> None:
+    store = sealed.observations
+    store.keep("gw-a", [replace(FULL, run=1_000 + run) for run in range(50)])
+    assert sorted(t.run for t in store.tallies(["r1"])) == list(range(1_018, 1_050))
+    store.keep("gw-a", [replace(FULL, run=7, rows=77)])
+    found = {t.run: t.rows for t in store.tallies(["r1"])}
+    assert (len(found), found[7]) == (32, 77)
+    assert 1_018 not in found

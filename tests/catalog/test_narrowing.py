@@ -117,6 +117,7 @@ def test_what_concerns_nobody_s_part_is_listed() -> None:
         "places",
         "stage_offsets",
         "access_revision",
+        "revisions",
     }
 
 

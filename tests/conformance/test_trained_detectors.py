@@ -1,5 +1,6 @@
 """The laws of contracts/trained_detector.py, kept by every trained detector that is installed."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.trained_detector import Matrix, Parameters, Scorer, TrainedDetector
 from forewarn.domain.errors import InvalidInput, NotEnoughData
+from forewarn.learning.built_detectors import settings_of
 from forewarn.plugins.trained_detectors.pca import Pca
 from forewarn.plugins.trained_detectors.ridge_twin import RidgeTwin
 from forewarn.plugins.trained_detectors.robust_z import RobustZ
@@ -169,6 +171,20 @@ def test_parameters_say_how_to_make_the_detector_again(name: str) -> None:
     again: TrainedDetector = INSTALLED[name](**detector.parameters())
     assert again.parameters() == detector.parameters()
     assert again.context == detector.context
+    assert again.least_rows == detector.least_rows
+    block = later(name, 1)[None]
+    model = [fitted(name, 1)]
+    np.testing.assert_array_equal(
+        again.prepare(model).score(block, alone()), detector.prepare(model).score(block, alone())
+    )
+
+
+@every_detector
+def test_parameters_are_json_and_survive_it(name: str) -> None:
+    told = dict(settings_of(new(name)))
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    again: TrainedDetector = INSTALLED[name](**told)
+    assert settings_of(again) == told
 
 
 @every_detector

@@ -1,5 +1,6 @@
 """A new model on its way to two gateways: it misbehaves as canary and is rolled back on both; a good one comes
-through. The site is killed in between."""
+through. The site is killed in between. Then a person says that a finding was wrong, and the gateway's threshold
+follows."""
 
 import contextlib
 import signal
@@ -27,7 +28,7 @@ from forewarn.policies.rollout import canary_of
 from tests.journeys.bad_plant import EdgeGateway, asset, source, until
 from tests.peers.processes import free_port
 from tests.site_process import SiteProcess
-from tests.trained import DETECTORS, KINDS, SECOND, healthy, learned, nervous, signed
+from tests.trained import DETECTORS, KINDS, SECOND, healthy, learned, oversensitive, signed
 
 MACHINES = ("m1", "m2")
 ROWS = 2_000  # of each machine in each state: least_rows of a rollout is 3,600
@@ -48,6 +49,9 @@ class Edge:
         except FileNotFoundError:
             return Plan()
         return msgspec.json.decode(text, type=Plan)
+
+    def files(self) -> set[str]:
+        return {path.name for path in (self.gateway.directory / "models").iterdir()}
 
     def push(self, start: int, rows: NDArray[np.float64]) -> None:
         times = (start // 1000 + np.arange(len(rows)) * 1000).tolist()
@@ -120,6 +124,24 @@ class Plant:
     def used(self) -> dict[str, str]:
         return {asset_id: version for edge in self.edges.values() for asset_id, version in edge.plan().used.items()}
 
+    def disturb(self, machine: str, by: float, rows: int = 60) -> None:
+        """The machine's flow leaves the rest for a while; then it is as before."""
+        self.seed += 1
+        values = healthy(rows + 120, self.seed)
+        values[60 : 60 + rows, 0] += by
+        self.edges[machine].push(self.now, values)
+        self.now += len(values) * SECOND
+
+    def there(self, machine: str) -> dict[str, Any]:
+        """The models of the machine's gateway as the site shows them."""
+        answer = self.site.http.get(f"/api/v1/gateways/{self.edges[machine].gateway.name}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json()["models"])
+
+    def over(self, machine: str, earlier: set[str]) -> list[dict[str, Any]]:
+        """Of the machine, begun after those and ended."""
+        return [a for a in self.found() if a["asset_id"] == machine and a["ended_at"] and a["id"] not in earlier]
+
     def found(self) -> list[dict[str, Any]]:
         answer = self.site.http.get("/api/v1/anomalies", params={"limit": 1000})
         assert answer.status_code == 200, answer.text
@@ -156,7 +178,7 @@ def test_a_canary_that_misbehaves_is_rolled_back_and_a_good_model_comes_through(
     plant.promote(champions)
     plant.told(lambda edge: edge.plan().used == {edge.machine: champions[edge.machine]}, "champions")
 
-    bad = plant.add(*(nervous(learned(machine, 1), 0.4) for machine in MACHINES))
+    bad = plant.add(*(oversensitive(learned(machine, 1), 0.4) for machine in MACHINES))
     plant.roll_out("bad", bad, share=0.5)
     (sung,) = canary_of("bad", MACHINES, 0.5)
     (other,) = set(MACHINES) - {sung}
@@ -173,9 +195,7 @@ def test_a_canary_that_misbehaves_is_rolled_back_and_a_good_model_comes_through(
     assert over.reason is RollbackReason.ALARM_RATE, over
     plant.told(lambda edge: edge.plan().used == {edge.machine: champions[edge.machine]}, "back")
     plant.told(lambda edge: set(bad.values()) <= set(edge.plan().wanted.withdrawn), "withdrawn")
-    for edge in plant.edges.values():
-        held = {path.name for path in (edge.gateway.directory / "models").iterdir()}
-        assert not held & set(bad.values())
+    plant.told(lambda edge: not edge.files() & set(bad.values()), "removed")
     # What the gateway found while the site was away is on its way.
     mine = until(lambda: [a for a in plant.found() if a["evidence"]["model"] in bad.values()], "what it found", 60)
     assert {a["asset_id"] for a in mine} == {sung}
@@ -192,3 +212,27 @@ def test_a_canary_that_misbehaves_is_rolled_back_and_a_good_model_comes_through(
     plant.reaches("good", ModelState.CHAMPION)
     plant.told(lambda edge: edge.plan().used == {edge.machine: good[edge.machine]}, "good")
     assert len(plant.found()) == before
+
+    machine = MACHINES[0]
+    until(lambda: plant.there(machine)["up_to_date"], f"up to date: {plant.there(machine)}", 30)
+    (shown,) = plant.there(machine)["machines"]
+    mine = {"asset_id": machine, "wanted": good[machine], "acting": good[machine], "refused": None, "moved": False}
+    assert shown == mine
+    earlier = {a["id"] for a in plant.found()}
+    plant.disturb(machine, 15.0)  # much: the model before, still watched beside it, is to see it as well
+    found = until(lambda: plant.over(machine, earlier), f"disturbed: {plant.found()[:1]}", 60)
+    learned_at = found[0]["evidence"]["threshold"]
+    said = plant.site.http.put(f"/api/v1/anomalies/{found[0]['id']}/feedback", json={"verdict": "wrong"})
+    assert said.status_code == 200, said.text
+    edge = plant.edges[machine]
+    until(lambda: edge.plan().wanted.thresholds.get(good[machine]), f"moved: {edge.plan()}", 30)
+    told = edge.plan().wanted.thresholds[good[machine]]
+    assert told[0] is not None
+    assert told[0] > learned_at
+    assert plant.edges[MACHINES[1]].plan().wanted.thresholds == {}
+    until(lambda: plant.there(machine)["up_to_date"], f"told: {plant.there(machine)}", 30)
+    assert plant.there(machine)["thresholds"] == plant.there(machine)["thresholds_wanted"] != ""
+    assert plant.there(machine)["machines"] == [mine | {"moved": True}]
+    plant.disturb(machine, 30.0)
+    worse = until(lambda: plant.over(machine, earlier | {found[0]["id"]}), f"worse: {plant.found()[:1]}", 60)
+    assert worse[0]["evidence"]["threshold"] == pytest.approx(told[0])

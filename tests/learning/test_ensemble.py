@@ -14,9 +14,11 @@ from forewarn.learning.ensemble import (
     EnsembleSettings,
     fit_ensemble,
     healthy_level,
+    healthy_levels,
     held_out_scores,
     joined,
     mean_log,
+    mean_ratio,
     thinned,
 )
 from forewarn.plugins.trained_detectors.pca import Pca
@@ -91,6 +93,24 @@ def test_the_healthy_level_lies_between_seen_and_held_out() -> None:
     assert 2.0 < healthy_level(low, high, 0.99) < 4.0
     assert healthy_level(np.full(9, np.nan), np.full(9, np.nan), 0.99) == 1.0
     assert healthy_level(np.zeros(9), np.zeros(9), 0.99) == 1.0
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_1_is_the_healthy_quantile_of_the_mean_whether_members_peak_together_or_not(alike: bool) -> None:
+    random = np.random.default_rng(3)
+    one = random.lognormal(0, 0.5, 20_000)
+    scores = np.stack([one * gain if alike else random.permutation(one) * gain for gain in (1.0, 5.0, 100.0, 0.01)])
+    levels = healthy_levels(scores, scores, 0.995)
+    ratio = mean_ratio(scores / levels[:, None])
+    assert np.mean(ratio > 1.0) == pytest.approx(0.005, abs=1e-3)
+    own = np.quantile(scores, 0.995, axis=1)
+    np.testing.assert_allclose(levels / own, (levels / own)[0])
+    assert (levels / own)[0] == pytest.approx(1.0) if alike else (levels / own)[0] < 0.6
+
+
+def test_a_member_by_itself_keeps_its_own_level() -> None:
+    seen, held_out = np.random.default_rng(4).lognormal(0, 0.5, (2, 1, 5000))
+    assert healthy_levels(seen, held_out, 0.99)[0] == pytest.approx(healthy_level(seen[0], held_out[0], 0.99))
 
 
 def test_a_drifting_signal_takes_no_part() -> None:

@@ -1,6 +1,8 @@
 """What is counted of models that are tried, and that nothing of it disturbs anybody."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.machine_model import MachineModel
 from forewarn.learning.model_trials import ModelTrials, TrialModels, TrialSide
+from forewarn.plugins.trained_detectors.robust_z import RobustZ
 from tests.trained import DETECTORS, SECOND, healthy, learned, nervous, signals_of
 
 TABLE = SignalTable.of(signals_of("m1"))
@@ -113,6 +116,9 @@ class Fails:
 
     explain = score
 
+    def parameters(self) -> object:
+        return DETECTORS["pca"].parameters()
+
 
 def test_a_model_that_fails_is_counted_and_disturbs_nobody(source: Source) -> None:
     trials = ModelTrials(source, {**DETECTORS, "pca": Fails()}, lambda: 0)  # type: ignore[dict-item]
@@ -122,3 +128,28 @@ def test_a_model_that_fails_is_counted_and_disturbs_nobody(source: Source) -> No
         trials.score(rows(first, first + 100))
     new = counted(trials)[Side.CHALLENGER]
     assert new.errors == new.calls == 4
+
+
+def test_nobody_is_told_of_one_side_before_the_other(source: Source) -> None:
+    seen: list[dict[Side, int]] = []
+
+    class Looks(RobustZ):
+        """A heartbeat goes out while it scores."""
+
+        def prepare(self, models: Any) -> Any:
+            scorer = super().prepare(models)
+
+            def score(*given: Any) -> Any:
+                seen.append({tally.side: tally.rows for tally in trials.tallies()})
+                return scorer.score(*given)
+
+            return SimpleNamespace(score=score, explain=scorer.explain)
+
+    trials = ModelTrials(source, {**DETECTORS, "robust_z": Looks()}, lambda: 0)
+    trials.configure(TABLE)
+    source.set(trial(side(GOOD, "new")))
+    for first in range(0, 400, 100):
+        trials.score(rows(first, first + 100))
+    assert len(seen) >= 8
+    assert all(len(set(told.values())) <= 1 for told in seen)
+    assert max(max(told.values(), default=0) for told in seen) > 100

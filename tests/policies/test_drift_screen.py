@@ -32,9 +32,9 @@ def test_weights_fall_with_the_slow_share_and_the_two_steadiest_keep_one() -> No
     only_drifting = rows[:, [2, 3, 4]]
     assert [w > 0 for w in steadiness(only_drifting)] == [True, True, False]
     random = np.random.default_rng(2)
-    mixed = np.sin(np.arange(2000) / 100) * 1.41 + random.normal(0, 1, 2000)
+    mixed = np.sin(np.arange(2000) / 100) * 1.73 + random.normal(0, 1, 2000)
     share = slow_share(mixed[:, None])[0]
-    assert 0.4 < share < 0.6
+    assert 0.5 < share < 0.7
     weight = steadiness(np.column_stack((mixed, past(3, 2000)[:, :2])))[0]
     assert 0 < weight < 1
 
@@ -64,3 +64,13 @@ def test_what_was_seen_to_come_and_go_is_no_drift() -> None:
     other = random.normal(0, 1, (12_000, 2))
     assert not screen(np.column_stack((load, other))[:400])[0].takes_part
     assert screen(np.column_stack((load, other)))[0].takes_part
+
+
+def test_a_drift_that_has_just_begun_counts_as_much_as_one_that_has_ended() -> None:
+    """A level that leaves in the last 60 of 400 rows is seen there as well as in the first."""
+    rows = np.random.default_rng(1).normal(0, 1, (400, 3))
+    rows[-60:, 2] -= np.linspace(0, 8, 60)
+    assert [v.takes_part for v in screen(rows)] == [True, True, False]
+    np.testing.assert_allclose(slow_share(rows[::-1]), slow_share(rows), atol=1e-12)
+    white = slow_share(rows)[:2]
+    assert (white < 0.15).all()

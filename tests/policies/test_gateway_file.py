@@ -8,6 +8,7 @@ import pytest
 from forewarn.domain.errors import ConfigurationError
 from forewarn.policies.gateway_file import KEYS, parse_gateway
 from forewarn.policies.gateway_settings import ThinMethod, ThinWords
+from forewarn.policies.whole_stretches import WholeStretches
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "gateway-file.md"
 PLANT = """
@@ -54,6 +55,25 @@ def test_a_rule_takes_what_it_does_not_say_from_the_table_above() -> None:
     settings, _ = read(text)
     assert settings.thin == ThinWords(ThinMethod.DEADBAND, None, 2.0, 30.0)
     assert settings.thin_rules[0].words == ThinWords(ThinMethod.DEADBAND, 0.25, None, 30.0)
+
+
+def test_whole_stretches_are_ninety_seconds_an_hour_unless_something_else_is_said() -> None:
+    def whole(words: str) -> str:
+        return f'[gateway]\nname = "g"\n[gateway.thin]\n{words}\n' + PLANT
+
+    assert read(whole(""))[0].whole == WholeStretches(90, 3_600)
+    assert read(whole("whole_s = 0"))[0].whole == WholeStretches(0, 3_600)
+    assert read(whole("whole_s = 900\nwhole_every_s = 7200"))[0].whole == WholeStretches(900, 7_200)
+    for words, told in (
+        ("whole_s = 3601", "4: whole_s must be at most 3600"),
+        ("whole_s = -1", "4: whole_s must be at least 0"),
+        ("whole_s = 1.5", "4: whole_s must be a whole number"),
+        ("whole_every_s = 30", "4: whole_every_s must be at least 60"),
+        ("whole_every_s = 90000", "4: whole_every_s must be at most 86400"),
+        ("whole_every_s = 60", "4: whole_s (90) must be less than whole_every_s (60): to send everything"),
+        ("whole_s = 600\nwhole_every_s = 600", "4: whole_s (600) must be less than whole_every_s (600)"),
+    ):
+        assert [t for t in faults(whole(words)) if t.startswith(f"gateway.toml:{told}")], (words, faults(whole(words)))
 
 
 def test_every_mistake_is_told_with_its_line() -> None:

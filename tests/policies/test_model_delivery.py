@@ -9,10 +9,13 @@ from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import Rollout
 from forewarn.policies.model_delivery import (
     acting_versions,
+    fingerprint,
+    held,
     latency_class,
     latency_ms,
     narrowed,
     observed,
+    thresholds_name,
     trials_of,
 )
 from forewarn.policies.rollout import canary_of
@@ -63,6 +66,38 @@ def test_a_gateway_is_told_of_machines_all_of_whose_signals_it_collects() -> Non
     assert mine == narrowed(whole, signals, {"p1.b", "p1.a"})
     assert mine.revision != narrowed(whole, signals, {"p1.a"}).revision
     assert narrowed(whole, {}, {"p1.a"}).acting == {}
+
+
+def test_thresholds_go_to_whom_the_version_goes_to_and_name_another_list() -> None:
+    signals = {version: (f"{asset}.a",) for asset in ASSETS for version in (OLD[asset], NEW[asset])}
+    trials = tuple(trials_of(OLD, {}, [rollout(ModelState.SHADOW)]))
+    told = {"old-p1": (1.5, None), "new-p1": (1.25, None), "old-p2": (2.0,)}
+    moved = WantedModels("", OLD, trials, thresholds=told)
+    mine = narrowed(moved, signals, {"p1.a"})
+    assert mine.thresholds == {"old-p1": (1.5, None), "new-p1": (1.25, None)}
+    as_learned = narrowed(WantedModels("", OLD, trials), signals, {"p1.a"})
+    assert mine.revision != as_learned.revision
+    assert (
+        narrowed(moved, signals, {"p3.a"}).revision
+        == narrowed(WantedModels("", OLD, trials), signals, {"p3.a"}).revision
+    )
+
+
+def test_what_is_held_has_a_name_for_all_of_it() -> None:
+    key = "ab" * 32
+    wanted = WantedModels("r", OLD, thresholds={"old-p1": (1.5,), "new-p1": (3.0,)})
+    here = held(wanted, {"p1": "old-p1"}, {"p2": "damaged"}, [key])
+    assert (here.revision, here.keys) == ("r", (fingerprint(key),))
+    assert here.thresholds == thresholds_name({"old-p1": (1.5,)}) != ""
+    others = [
+        held(wanted, {"p1": "new-p1"}, {"p2": "damaged"}, [key]),
+        held(wanted, {"p1": "old-p1"}, {}, [key]),
+        held(wanted, {"p1": "old-p1"}, {"p2": "damaged"}, []),
+        held(WantedModels("r"), {"p1": "old-p1"}, {"p2": "damaged"}, [key]),
+        held(WantedModels("s", thresholds=wanted.thresholds), {"p1": "old-p1"}, {"p2": "damaged"}, [key]),
+    ]
+    assert len({one.name for one in (here, *others)}) == 6
+    assert thresholds_name({}) == ""
 
 
 def tally(since: int = 7, side: Side = Side.CHALLENGER, run: int = 0, calls: int = 60, name: str = "r") -> Tally:

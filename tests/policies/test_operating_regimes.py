@@ -71,3 +71,25 @@ def test_after_a_change_nothing_is_settled_for_a_while() -> None:
     regime = np.array([0, 0, 0, 1, 1, 1, 1, UNKNOWN, 1, 1, 1, 1])
     expected = [True, True, True, False, False, True, True, False, False, False, True, True]
     assert settled(regime, 2).tolist() == expected
+
+
+def settled_one_by_one(regime: list[int], breaks: list[bool], rows: int) -> list[bool]:
+    told, known, since = [], False, 0
+    for i, (code, is_break) in enumerate(zip(regime, breaks, strict=True)):
+        if is_break:
+            known = False
+        changed = i > 0 and code != regime[i - 1]
+        since = 0 if changed or i == 0 else since + 1
+        if changed or i == 0:
+            first = not known
+        known = known or code >= 0
+        told.append(code >= 0 and (first or since >= rows))
+    return told
+
+
+@given(st.lists(st.tuples(st.sampled_from([UNKNOWN, 0, 0, 0, 1]), st.booleans()), min_size=1, max_size=40))
+def test_what_follows_a_break_counts_as_settled_until_it_changes(rows: list[tuple[int, bool]]) -> None:
+    regime = [code for code, _ in rows]
+    breaks = [code == UNKNOWN and is_break for code, is_break in rows]
+    found = settled(np.array(regime, np.intp), 3, np.array(breaks))
+    assert found.tolist() == settled_one_by_one(regime, breaks, 3)

@@ -1,6 +1,8 @@
 """Access tokens: JWT (RFC 9068), signed with the site's own Ed25519 key."""
 
 import hashlib
+import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -48,7 +50,14 @@ class TokenSigner:
         self._private = OKPKey.import_key(private)
         self._public = OKPKey.import_key(private.public_key())
         self._clock = clock
+        self._refresh_key = hashlib.sha256(b"forewarn refresh secrets 1\0" + seed).digest()
         self.site_id = hashlib.sha256(private.public_key().public_bytes_raw()).hexdigest()[:32]
+
+    def next_secret(self, session_id: str, secret: str) -> str:
+        """What follows this refresh secret, the same each time: an answer that was lost on its way can be told again.
+        Nobody can tell it without the site's key."""
+        told = hmac.new(self._refresh_key, f"{session_id}.{secret}".encode(), hashlib.sha256).digest()
+        return urlsafe_b64encode(told).rstrip(b"=").decode()
 
     def issue(self, person_id: str, session_id: str) -> tuple[str, int]:
         """The token, and when it ends (microseconds UTC)."""

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Self
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from forewarn.api.course_views import CourseView
 from forewarn.api.deeds import deed_of
 from forewarn.api.evidence_views import EvidenceView, FeedbackView, GivenFeedback, SimilarFindings, SimilarView
 from forewarn.api.guard import LONGEST_REQUEST, GuardedRoute, principal_of
@@ -13,7 +14,7 @@ from forewarn.api.problems import ERROR_RESPONSES
 from forewarn.api.times import Instant, at_us, text_of
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.errors import NotFound
+from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.findings import AnomalyStatus, Feedback, Finding, Severity
 from forewarn.policies.similar_episodes import most_alike
 
@@ -149,6 +150,18 @@ def similar_findings(anomaly_id: str, parts: Parts) -> SimilarFindings:
         machine = machines.get(anomaly.finding.asset_id)
         found.append(SimilarView.of(anomaly, alike.similarity, machine.name if machine else anomaly.finding.asset_id))
     return SimilarFindings(similar=found)
+
+
+@router.get("/{anomaly_id}/course")
+def finding_course(anomaly_id: str, parts: Parts) -> CourseView:
+    """What the model that made it made of the time around it: ratio, and measured against expected of the signals with
+    the greatest shares. Computed when asked. 409 where that cannot be told any more."""
+    if not anomaly_id.isprintable():
+        raise NotFound(f"there is no anomaly {anomaly_id!r}")
+    finding = parts.anomalies.get(anomaly_id).finding
+    if parts.models is None:
+        raise Conflict("this server keeps no trained models")
+    return CourseView.of(parts.models.course(finding), finding)
 
 
 @router.patch("/{anomaly_id}")

@@ -18,6 +18,7 @@ from forewarn.contracts.gateway_store import GatewayStore
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.errors import NotFound
 from forewarn.domain.gateways import GatewayRole, GatewayStatus
+from forewarn.domain.model_delivery import HeldModels, WantedModels
 
 # Heartbeats that rates are taken from: a minute of them.
 _BEATS: Final = 13
@@ -28,6 +29,16 @@ class _Beat:
     at: int
     backlog: int
     readings: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsThere:
+    """wanted: what the gateway was told last that it should hold. held: what it told of that itself, told_at (our
+    clock, microseconds UTC), None where it has not since this process began."""
+
+    wanted: WantedModels
+    held: HeldModels | None = None
+    told_at: int | None = None
 
 
 _NO_BEATS: Final[deque[_Beat]] = deque()
@@ -46,6 +57,7 @@ class GatewayDesk:
         self._former: dict[str, frozenset[str]] = {}
         self._beats: dict[str, deque[_Beat]] = {}
         self._newest: dict[str, int] = {}
+        self._models: dict[str, ModelsThere] = {}
 
     def told_until(self, gateway: str, time: int) -> None:
         """A parcel of its readings is durable; `time` is the greatest source time in it, microseconds UTC."""
@@ -54,6 +66,16 @@ class GatewayDesk:
     def newest(self, gateway: str) -> int:
         """The greatest source time that came from it since this process began, 0 if nothing did. Any thread."""
         return self._newest.get(gateway, 0)
+
+    def told_models(self, gateway: str, wanted: WantedModels, held: HeldModels | None, now: int) -> str:
+        """With a heartbeat. held: None where it said nothing new. The name of what is known of it."""
+        before = self._models.get(gateway, ModelsThere(wanted))
+        known = ModelsThere(wanted, before.held, before.told_at) if held is None else ModelsThere(wanted, held, now)
+        self._models[gateway] = known
+        return "" if known.held is None else known.held.name
+
+    def models(self, gateway: str) -> ModelsThere:
+        return self._models.get(gateway, ModelsThere(WantedModels()))
 
     async def load(self, gateway: str, store: GatewayStore) -> None:
         """The table that it sent before this process began."""
@@ -111,7 +133,7 @@ class GatewayDesk:
         """As if it had never come: its parcels are asked for the signal table, as a new one's are."""
         self.tables.forget(gateway)
         edge.scores(gateway, np.zeros(0, np.int32))
-        for of_gateway in (self._told, self._former, self._beats, self._newest):
+        for of_gateway in (self._told, self._former, self._beats, self._newest, self._models):
             of_gateway.pop(gateway, None)
 
     def noted(self, status: GatewayStatus, now: int) -> None:

@@ -30,13 +30,15 @@ class TriedModel(BaseModel):
 
 class WantedModelsAnswer(BaseModel):
     """acting: the version that raises findings, by asset id. withdrawn: versions that must not act. keys: who may sign.
-    revision: as in the answer to a heartbeat."""
+    revision: as in the answer to a heartbeat. thresholds: by version, where they are others than were learned: one a
+    regime, null where it is as learned."""
 
     revision: str
     acting: dict[str, str]
     trials: list[TriedModel]
     withdrawn: list[str]
     keys: list[str]
+    thresholds: dict[str, list[float | None]]
 
 
 @router.get("/{gateway}/models", response_model=WantedModelsAnswer, summary="Which models a gateway should hold")

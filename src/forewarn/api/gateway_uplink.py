@@ -19,7 +19,7 @@ from forewarn.api.gateway_minutes import admit_minutes
 from forewarn.api.gateway_parcels import decode_minutes, decode_readings, inflate, is_large
 from forewarn.api.gateway_status import decoded, status_of
 from forewarn.api.gateway_tables import TooEarly, ids_of, table_name
-from forewarn.api.gateway_tallies import told_tallies
+from forewarn.api.gateway_tallies import told_models
 from forewarn.api.guard import principal_of
 from forewarn.api.parts import ApiParts, parts_of
 from forewarn.api.problems import ERROR_RESPONSES, UnsupportedMedia
@@ -32,7 +32,7 @@ from forewarn.domain.access import PrincipalKind, Scope
 from forewarn.domain.errors import InvalidInput, NotAllowed
 from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayStatus
-from forewarn.domain.model_delivery import Tally
+from forewarn.domain.model_delivery import Tally, WantedModels
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.verdicts import REASONS, Verdict, Verdicts
 from forewarn.kit.clock import DAY, SECOND, to_rfc3339
@@ -72,11 +72,13 @@ class AskedRaw(BaseModel):
 
 class HeartbeatAnswer(BaseModel):
     """time: the site's clock, microseconds UTC. requests: until they are told to be done. models: a name for what
-    `GET .../models` answers now."""
+    `GET .../models` answers now. held: the name of what the gateway told last of the models that it holds, empty where
+    that is not known here."""
 
     time: int
     requests: list[AskedRaw]
     models: str
+    held: str
 
 
 class LeaseAnswer(BaseModel):
@@ -301,22 +303,23 @@ async def beat(request: Request) -> Response:
     parts, desk = speaker(request, gateway), desk_of(request)
     body = await read_body(request, parts.max_body_bytes)
     status, done = status_of(body, gateway)
-    tallies = told_tallies(body)
+    tallies, held = told_models(body)
     await desk.load(gateway, parts.gateways)
     asked = await anyio.to_thread.run_sync(parts.gateways.beat, status, done)
     await _vouch(parts, desk, status)
     await desk.follow(status, parts.plant, parts.clock())
     requests = [{"id": r.id, "signals": r.signals, "start": r.start, "end": r.end} for r in asked]
     collected = desk.collects(gateway, parts.plant)
-    models = await anyio.to_thread.run_sync(_models, parts, gateway, collected, tallies)
-    return _answer({"time": parts.clock(), "requests": requests, "models": models})
+    wanted = await anyio.to_thread.run_sync(_models, parts, gateway, collected, tallies)
+    known = desk.told_models(gateway, wanted, held, parts.clock())
+    return _answer({"time": parts.clock(), "requests": requests, "models": wanted.revision, "held": known})
 
 
-def _models(parts: ApiParts, gateway: str, collected: Sequence[str], tallies: Sequence[Tally]) -> str:
+def _models(parts: ApiParts, gateway: str, collected: Sequence[str], tallies: Sequence[Tally]) -> WantedModels:
     """What it has seen of models that are tried is kept; which ones it should hold now."""
     if tallies:
         parts.delivery.tell(gateway, tallies, collected)
-    return parts.delivery.wanted(collected).revision
+    return parts.delivery.wanted(collected)
 
 
 async def _vouch(parts: ApiParts, desk: GatewayDesk, status: GatewayStatus) -> None:

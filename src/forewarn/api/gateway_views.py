@@ -1,12 +1,13 @@
 """Gateways as people see them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from forewarn.api.gateway_desk import GatewayDesk
+from forewarn.api.gateway_model_views import GatewayModels
 from forewarn.api.times import Instant, text_of
 from forewarn.contracts.gateway_records import GatewayRecord, PastCondition, RawRequest
 from forewarn.domain.conditions import ConditionCode, GatewayCondition
@@ -206,6 +207,7 @@ class GatewayDetail(GatewaySummary):
     connectors: list[ConnectorView]
     conditions_now: list[ConditionView]
     journal: list[ConditionView]
+    models: GatewayModels
     silent_signals: list[str]
     unknown_signals: list[str]
     signal_ids: list[str]
@@ -255,8 +257,14 @@ def summary(record: GatewayRecord, desk: GatewayDesk, now: int) -> GatewaySummar
 
 
 def detail(
-    record: GatewayRecord, journal: Sequence[PastCondition], unknown: Sequence[str], desk: GatewayDesk, now: int
+    record: GatewayRecord,
+    journal: Sequence[PastCondition],
+    unknown: Sequence[str],
+    desk: GatewayDesk,
+    now: int,
+    assets: Collection[str],
 ) -> GatewayDetail:
+    """assets: ids of the machines behind it that may be seen."""
     status = record.status
     known = status if status is not None and not status.waits_for_disk else None
     held = list(status.conditions) if status is not None else []
@@ -273,6 +281,7 @@ def detail(
         connectors=[ConnectorView.of(s, desk.rate(record.name, s.name)) for s in status.sources] if status else [],
         conditions_now=[ConditionView.of(condition) for condition in held],
         journal=[ConditionView.of(past.condition, past.ended_at) for past in journal if past.ended_at is not None],
+        models=GatewayModels.of(desk.models(record.name), assets),
         silent_signals=list(status.silent) if status else [],
         unknown_signals=list(unknown),
         signal_ids=list(record.signals),

@@ -61,9 +61,11 @@ def list_gateways(parts: Parts, request: Request) -> GatewayList:
 def one_gateway(gateway: str, parts: Parts, request: Request) -> GatewayDetail:
     """One, with its connectors, its conditions and the newest of those that ended."""
     record = parts.gateways.gateway(gateway)
-    known = parts.plant.table.key_of
-    unknown = [name for name in record.signals if name not in known][:_UNKNOWN]
-    return detail(record, parts.gateways.conditions(gateway, _JOURNAL), unknown, desk_of(request), parts.clock())
+    table, journal = parts.plant.table, parts.gateways.conditions(gateway, _JOURNAL)
+    unknown = [name for name in record.signals if name not in table.key_of][:_UNKNOWN]
+    signals = (table.signals[table.key_of[name]] for name in record.signals if name in table.key_of)
+    assets = {signal.asset_id for signal in signals if signal is not None}
+    return detail(record, journal, unknown, desk_of(request), parts.clock(), assets)
 
 
 @router.delete("/{gateway}", status_code=204)

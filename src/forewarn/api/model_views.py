@@ -1,13 +1,15 @@
 """Trained models as the API tells them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from forewarn.api.times import Instant, text_of
 from forewarn.domain.jobs import ItemState, Job, JobItem, JobState
-from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion
+from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion, SharedLearning
+from forewarn.learning.hindsight import HealthyScores
 from forewarn.learning.thresholds import ThresholdNow
 
 
@@ -17,7 +19,8 @@ class SpanView(BaseModel):
 
 
 class ModelSummary(BaseModel):
-    """metrics: by name, see docs/operations/training.md. trained_hours: of healthy past that was looked at."""
+    """metrics: by name, see docs/operations/training.md. trained_hours: of healthy past that was looked at.
+    bytes_deleted_at: only the card is left of it since then."""
 
     id: str
     asset_id: str
@@ -27,6 +30,7 @@ class ModelSummary(BaseModel):
     state_since: Instant
     reason: str
     created_at: Instant
+    bytes_deleted_at: Instant | None
     size: int
     rows: int
     trained_from: Instant | None
@@ -52,8 +56,25 @@ class LeftOutView(BaseModel):
     reason: str
 
 
+class SharedLearningView(BaseModel):
+    """What a model has from its template: detectors whose network was learned once for all, from how many machines,
+    stretches of their healthy past and rows of it; seconds: for all of them together."""
+
+    template: str
+    detectors: Sequence[str]
+    machines: int
+    spans: int
+    rows: int
+    seconds: float
+
+    @classmethod
+    def of(cls, shared: SharedLearning) -> Self:
+        return cls(**asdict(shared))
+
+
 class CardView(BaseModel):
-    """regimes: rows learned of each way in which the machine was run, 0 where they were too few."""
+    """regimes: rows learned of each way in which the machine was run, 0 where they were too few. shared: null: learned
+    from this machine alone."""
 
     trained: Sequence[SpanView]
     signals: Sequence[str]
@@ -70,6 +91,7 @@ class CardView(BaseModel):
     software: str
     config_hash: str
     notes: Sequence[str]
+    shared: SharedLearningView | None
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -93,6 +115,7 @@ class CardView(BaseModel):
             software=card.software,
             config_hash=card.config_hash,
             notes=card.notes,
+            shared=None if card.shared is None else SharedLearningView.of(card.shared),
         )
 
 
@@ -121,6 +144,25 @@ class ThresholdView(BaseModel):
         return cls(regime=told.regime, learned=told.learned, now=told.now, alarms_per_week=rate, labels=told.labels)
 
 
+class ScoresView(BaseModel):
+    """Of one regime: ratios of healthy rows that no fit had seen, in units of the machine's healthy quantile. width: of
+    a bin, the first begins at 0; share: of `rows` in each, 0-1; threshold: as learned."""
+
+    regime: int
+    rows: int
+    threshold: float
+    width: float
+    share: Sequence[float]
+
+    @classmethod
+    def of(cls, told: HealthyScores) -> Self:
+        return cls(regime=told.regime, rows=told.rows, threshold=told.threshold, width=told.width, share=told.share)
+
+
+class ScoresPage(BaseModel):
+    regimes: Sequence[ScoresView]
+
+
 class JobItemView(BaseModel):
     """text: what became of it, in words. model: id of what was learned, '' for nothing."""
 
@@ -136,6 +178,9 @@ class JobItemView(BaseModel):
 
 
 class JobView(BaseModel):
+    """phase: what is done now, in words, while it does not go machine by machine (a template's network is learned).
+    why: the site asked for it by itself, '' where a person did."""
+
     id: str
     kind: str
     by: str
@@ -145,6 +190,8 @@ class JobView(BaseModel):
     done: int
     total: int
     days: float | None
+    phase: str
+    why: str
     items: Sequence[JobItemView]
 
     @classmethod
@@ -160,15 +207,18 @@ class JobView(BaseModel):
             done=job.done,
             total=len(job.items),
             days=float(days) if isinstance(days, int | float) else None,
+            phase=job.phase,
+            why=str(job.settings.get("why", "")),
             items=[JobItemView.of(item) for item in job.items],
         )
 
 
 class AssetModelView(BaseModel):
     """challenger: the newest that was trained since and waits or is in a rollout. history: newest first. job: the
-    newest of training that this machine is or was in."""
+    newest of training that this machine is or was in. waits_for: what its first model waits for, '' for nothing."""
 
     asset_id: str
+    waits_for: str
     champion: ModelView | None
     challenger: ModelView | None
     history: Sequence[ModelSummary]
@@ -211,6 +261,7 @@ def _summary(version: ModelVersion) -> dict[str, Any]:
         "state_since": text_of(version.state_since),
         "reason": version.reason,
         "created_at": text_of(version.created_at),
+        "bytes_deleted_at": None if version.bytes_deleted_at is None else text_of(version.bytes_deleted_at),
         "size": version.size,
         "rows": card.rows,
         "trained_from": text_of(card.trained[0].start) if card.trained else None,

@@ -15,6 +15,8 @@ from forewarn.api.model_views import (
     ModelPage,
     ModelSummary,
     ModelView,
+    ScoresPage,
+    ScoresView,
     ThresholdView,
     TrainRequest,
 )
@@ -54,6 +56,14 @@ def get_model(model_id: str, parts: Parts) -> ModelView:
     return ModelView.of(_of(parts).registry.get(_printable(model_id)))
 
 
+@router.get("/models/{model_id}/scores")
+def get_scores(model_id: str, parts: Parts) -> ScoresPage:
+    """How the ratios of the healthy rows lie that set its threshold. 409 where its file cannot be used any more."""
+    of = _of(parts)
+    version = of.registry.get(_printable(model_id))
+    return ScoresPage(regimes=[ScoresView.of(told) for told in of.scores(version.id)])
+
+
 @router.get("/assets/{asset_id}/model")
 def get_asset_model(asset_id: str, parts: Parts) -> AssetModelView:
     """What acts on a machine, what waits to, what did before, and its threshold now."""
@@ -66,6 +76,7 @@ def get_asset_model(asset_id: str, parts: Parts) -> AssetModelView:
     jobs = [job for job in of.jobs.find("train", 20) if any(item.asset_id == asset_id for item in job.items)]
     return AssetModelView(
         asset_id=asset_id,
+        waits_for=of.waits(asset_id) if champion is None else "",
         champion=None if champion is None else ModelView.of(champion),
         challenger=ModelView.of(newer[0]) if newer else None,
         history=[ModelSummary.of(version) for version in history],

@@ -141,7 +141,7 @@ def _end_oldest(request: Request, access: AccessParts, person: Person) -> None:
 def refresh_session(request: Request, access: AccessParts, cookie: str) -> Opened:
     """For the cookie's `<session_id>.<secret>`. Blocks on the catalog. Raises NotSignedIn."""
     session_id, _, secret = cookie.partition(".")
-    now, fresh = access.clock(), secrets.token_urlsafe(32)
+    now, fresh = access.clock(), access.signer.next_secret(session_id, secret)
     known = access.book.session(session_id)
     if known is None:
         # Another process may have opened it. A guess must not queue for a turn to write.
@@ -165,9 +165,9 @@ def refresh_session(request: Request, access: AccessParts, cookie: str) -> Opene
     person = access.book.person(session.person_id) if session else None
     if session is None or person is None or person.disabled:
         raise NotSignedIn("this session has ended; sign in")
-    # The secret before the present one, a moment late: another tab has the new cookie, and so has this one.
-    rotated = session.secret_hash == digest_of(fresh)
-    return opened(access, person, session.id, fresh if rotated else None)
+    # The secret before the present one, a moment late: another tab asked at once, or a page was left before it heard.
+    # Each hears the same, unless the site's key was changed meanwhile.
+    return opened(access, person, session.id, fresh if session.secret_hash == digest_of(fresh) else None)
 
 
 def end_sessions(request: Request, access: AccessParts, ids: list[str], action: AuditAction, target: str) -> int:

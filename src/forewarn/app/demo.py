@@ -47,13 +47,16 @@ def run_demo(settings: Settings, history_days: float, fresh: bool, console: Cons
                 if site.log.depth().last_offset == 0:
                     _pour_past(site, simulator, history_days, console)
                 simulation.start()
-                run_open_site(site, bound, lambda url: _greet(url, console), tls=tls)
+                run_open_site(site, bound, lambda url: _greet(url, settings, history_days, console), tls=tls)
         finally:
             simulation.close()
 
 
-def _greet(url: str, console: Console) -> None:
+def _greet(url: str, settings: Settings, days: float, console: Console) -> None:
     console.print(f"\n[bold green]Forewarn is watching the simulated plant:[/] [bold]{url}[/]")
+    if settings.training_auto:
+        when = "within the first minutes" if days >= 1 else "when it has seen a whole day"
+        console.print(f"It learns what is healthy of each machine {when}: see Models.")
     hint = "Open it, go to Admin, inject a fault and watch the alarm come up. Ctrl-C ends it.\n"
     console.print(hint, soft_wrap=True)
 

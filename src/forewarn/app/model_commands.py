@@ -82,10 +82,12 @@ def roll_back_machine(settings: Settings, asset_id: str, reason: str, console: C
 
 
 def start_rollout(settings: Settings, assets: Sequence[str], share: float, console: Console) -> None:
-    """The newest candidate of each machine (all that have one where none is named), into the shadow together."""
+    """The newest candidate of each machine (all that have one where none is named, but for those that were set aside),
+    into the shadow together."""
     with existing_catalog(settings) as catalog:
         registry, now = catalog.models, now_us()
-        found = {v.asset_id: v.id for v in reversed(registry.find(None, {ModelState.CANDIDATE}, 10_000))}
+        waiting = [v for v in registry.find(None, {ModelState.CANDIDATE}, 10_000) if v.bytes_deleted_at is None]
+        found = {v.asset_id: v.id for v in reversed(waiting) if v.asset_id in assets or not v.reason}
         if missing := [asset for asset in assets if asset not in found]:
             raise NotFound(f"no candidate of {', '.join(missing)}: train one first (`forewarn train {missing[0]}`)")
         versions = {asset: found[asset] for asset in (assets or sorted(found))}

@@ -58,6 +58,8 @@ def card_lines(version: ModelVersion) -> Iterator[str]:
     yield f"of {version.asset_id}: {version.state.value.replace('_', ' ')}, which {_STANDS[version.state.value]}"
     if version.reason:
         yield f"  because: {version.reason}"
+    if version.bytes_deleted_at is not None:
+        yield f"its bytes were deleted on {day(version.bytes_deleted_at)} UTC: it can neither act nor be tried"
     yield f"trained {day(version.created_at)} UTC on {card.rows:,} rows{_from(card)}"
     yield f"detectors: {', '.join(version.detectors)}"
     yield f"signals: {', '.join(s for s in card.signals if s not in card.left_out)}"
@@ -71,6 +73,11 @@ def card_lines(version: ModelVersion) -> Iterator[str]:
         memory = "" if card.cost.peak_bytes is None else f", {card.cost.peak_bytes / 1e6:,.0f} MB"
         yield f"cost: {card.cost.seconds:g} s{memory}; {version.size:,} bytes, signed by {version.signed_by[:16]}"
     yield f"made by {card.software}, seed {card.seed}, plant {card.config_hash}"
+    if (shared := card.shared) is not None:
+        yield (
+            f"shared with its template {shared.template}: the network of {', '.join(shared.detectors)}, learned from "
+            f"{shared.machines} machines, {shared.spans} stretches, {shared.rows:,} rows in {shared.seconds:g} s"
+        )
     for note in card.notes:
         yield f"note: {note}"
 

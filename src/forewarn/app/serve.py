@@ -146,6 +146,7 @@ async def _serve(
         asyncio.create_task(site.runner.run()),
         asyncio.create_task(site.housekeeping()),
         asyncio.create_task(site.training.run()),
+        asyncio.create_task(site.care.run()),
         asyncio.create_task(look_after(lambda: server.server_state.connections)),
     ]
     if tls is not None:

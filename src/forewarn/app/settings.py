@@ -71,7 +71,17 @@ class Settings(BaseSettings):
     rollout_step_hours: Positive = Field(24.0, description="Least hours of a new model in the shadow, and as canary")
     rollout_watch_days: Positive = Field(7.0, description="How long a new champion may still be rolled back, days")
     rollout_every_s: Positive = Field(60.0, description="How often rollouts of models are looked at, seconds")
-    training_workers: int | None = Field(None, ge=1, description="Processes that train; none: all cores but one")
+    rollout_auto: bool = Field(True, description="Whether models that were trained are rolled out by themselves")
+    models_kept: int = Field(5, ge=2, description="Versions of a machine's model whose bytes are kept")
+    training_auto: bool = Field(True, description="Whether machines are trained without being asked for")
+    training_every_days: float = Field(
+        7.0, ge=0, le=3_660, description="Days until a machine is trained anew; 0 for never by itself"
+    )
+    training_on_drift: bool = Field(False, description="Whether drift that lasts for a day has a machine trained anew")
+    training_look_s: Positive = Field(60.0, description="How often it is looked at what is to be trained, seconds")
+    training_workers: int | None = Field(
+        None, ge=1, description="Processes that train; none: all cores but one, as far as memory goes"
+    )
     training_executor: Literal["local", "ray", "dask"] = Field("local", description="Where training runs")
     training_address: str = Field("", description="Address of that Ray or Dask cluster")
     pump_asset: str | None = Field(None, description="Asset that the pump dialect of /api/ingest speaks for")

@@ -17,7 +17,7 @@ from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.alarms import AlarmEvent, AlarmRule, AlarmState, AlarmStatus, Priority
 from forewarn.domain.assets import Asset, Plant, Signal
 from forewarn.domain.errors import NotEnoughData
-from forewarn.domain.findings import Finding
+from forewarn.domain.findings import BY_MODEL, ENSEMBLE, Finding
 from forewarn.domain.model_versions import Span
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
@@ -111,12 +111,15 @@ def without_readings(lived: LivedPlant) -> LivedPlant:
 
 @dataclass
 class _Findings:
-    """The anomaly store of a run, in memory."""
+    """The anomaly store of a run, in memory. first: as each was told for the first time."""
 
     all: dict[tuple[int, str, int], Finding] = field(default_factory=dict)
+    first: dict[tuple[int, str, int], Finding] = field(default_factory=dict)
 
     def upsert(self, findings: Sequence[Finding]) -> None:
-        self.all |= {(f.signal_key, f.detector, f.started_at): f for f in findings}
+        told = {(f.signal_key, f.detector, f.started_at): f for f in findings}
+        self.all |= told
+        self.first = told | self.first
 
     def open_episodes(self) -> Sequence[Finding]:
         return ()
@@ -204,6 +207,13 @@ class SimulatedSite:
             tick((self._now - self._lived.since) / span)
         return self._alarms.events
 
+    def explained(self) -> list[tuple[Finding, Finding]]:
+        """What the machines' models found: as first told, and as it stood in the end, with the evidence of its worst
+        row; oldest first."""
+        own = sorted(key for key, found in self._findings.all.items() if found.detector == ENSEMBLE)
+        told = [(self._findings.first[key], self._findings.all[key]) for key in own]
+        return sorted(told, key=lambda pair: pair[1].started_at)
+
     def _batches(self) -> Iterator[ReadingBatch]:
         lived, keys = self._lived, np.array([s.key for s in self._lived.signals], np.int32)
         first = int(np.searchsorted(lived.time, lived.since, side="right"))
@@ -225,7 +235,9 @@ class SimulatedSite:
         part = slice(*np.searchsorted(lived.time, (begin, now)))
         time, models = lived.time[part], []
         for asset_id, columns in lived.columns.items():
-            found = [f for f in self._findings.all.values() if f.asset_id == asset_id]
+            # What a model says of itself is no word on the machine.
+            own = [f for f in self._findings.all.values() if f.asset_id == asset_id]
+            found = [f for f in own if f.detector != BY_MODEL]
             disturbed = [Span(f.started_at, f.ended_at or f.last_at) for f in found]
             rows = np.where(lived.quality[part][:, columns] == 0, lived.value[part][:, columns], np.nan)
             keep = np.zeros(len(time), np.bool_)

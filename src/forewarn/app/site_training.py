@@ -5,18 +5,22 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from secrets import token_hex
 from typing import Final
 
+import psutil
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from forewarn.api.model_parts import ModelParts
+from forewarn.app.model_care import ModelCare
 from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.secrets import read_secret
 from forewarn.app.settings import Settings
+from forewarn.app.site_courses import SiteCourses
 from forewarn.app.site_models import SiteModels
 from forewarn.app.trained_plugins import members
 from forewarn.catalog import Catalog
@@ -25,9 +29,11 @@ from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.errors import ConfigurationError, ForewarnError, NotFound
 from forewarn.domain.jobs import Job
+from forewarn.jobs.training.kept_parts import KeptParts
 from forewarn.jobs.training.lesson import Champion, TrainingSettings
 from forewarn.jobs.training.run import TrainingRuns, training_job
 from forewarn.jobs.training.train import Past, Trainer
+from forewarn.jobs.training.whole_past import senders_of
 from forewarn.jobs.training.workers import Workers
 from forewarn.kit.clock import now_us
 from forewarn.learning.ensemble import EnsembleSettings
@@ -38,6 +44,8 @@ from forewarn.policies.model_signature import read_envelope
 
 _log = structlog.get_logger(__name__)
 _LOOK_S: Final = 10.0
+_GIVE_WAY_S: Final = 2.0
+_WORKER_BYTES: Final = 400_000_000  # of a process that learns machines of a hundred signals
 
 
 class ModelSigner:
@@ -58,9 +66,14 @@ def model_signer(settings: Settings) -> ModelSigner:
 
 
 def workers_of(settings: Settings, processes: int | None = None) -> Workers:
-    """All cores but one, unless something else was said."""
-    count = processes or settings.training_workers or max((os.cpu_count() or 2) - 1, 1)
+    """All cores but one, as far as memory goes, unless something else was said."""
+    count = processes or settings.training_workers or min(max((os.cpu_count() or 2) - 1, 1), _fit_in_memory())
     return Workers(count, settings.training_executor, settings.training_address)
+
+
+def _fit_in_memory() -> int:
+    """Processes that half of the memory which is free has room for; the rest is the site's, which grows too."""
+    return max(int(psutil.virtual_memory().available / 2 / _WORKER_BYTES), 1)
 
 
 def training_runs(
@@ -75,9 +88,12 @@ def training_runs(
         now_us,
         TrainingSettings(machine=MachineSettings(EnsembleSettings(budget=budget))),
         lambda asset_id: _champion(catalog.models, asset_id),
+        senders_of(catalog.gateways),
     )
     owner = f"{owner}-{os.getpid()}-{token_hex(4)}"
-    return TrainingRuns(trainer, catalog.jobs, catalog.models, model_signer(settings), now_us, workers, owner)
+    parts = KeptParts(settings.directory / "training")
+    signer = model_signer(settings)
+    return TrainingRuns(trainer, catalog.jobs, catalog.models, signer, now_us, workers, owner, parts=parts)
 
 
 @contextlib.contextmanager
@@ -110,8 +126,33 @@ def _champion(registry: ModelRegistry, asset_id: str) -> Champion | None:
         return None
 
 
+class _GiveWay(threading.Event):
+    """Set when the site ends, and when what it does by itself has to wait for what a person asked for. Once set it
+    stays so: what was let go of is not finished."""
+
+    def __init__(self, ends: threading.Event, gives_way: Callable[[], bool]) -> None:
+        super().__init__()
+        self._ends, self._gives_way = ends, gives_way
+        self._asked = time.monotonic()
+
+    def is_set(self) -> bool:
+        if not super().is_set() and (self._ends.is_set() or self._must()):
+            self.set()
+        return super().is_set()
+
+    def _must(self) -> bool:
+        if time.monotonic() - self._asked < _GIVE_WAY_S:
+            return False
+        self._asked = time.monotonic()
+        try:
+            return self._gives_way()
+        except ForewarnError:
+            return False  # the catalog is away for a moment: whoever tells what was learned says so
+
+
 class TrainingDesk:
-    """Does a site's jobs of training one after another, those that others left too. For one event loop."""
+    """Does a site's jobs of training one after another, those that others left too; what people ask for first. For one
+    event loop."""
 
     def __init__(self, runs: TrainingRuns) -> None:
         self._runs = runs
@@ -142,14 +183,15 @@ class TrainingDesk:
         if self._stop.is_set():
             return False
         try:
-            job = self._runs.run(None, lambda item: None, self._stop)
+            gives_way = _GiveWay(self._stop, lambda: self._runs.jobs.gives_way(self._runs.owner))
+            job = self._runs.run(None, lambda item: None, gives_way)
         except ForewarnError as error:
             _log.error("training_failed", error=str(error))  # the job stays; the next look tries again
             return False
         except Exception:  # a worker that died, a detector of somebody's: the desk goes on
             _log.exception("training_failed")
             return False
-        if job is not None:
+        if job is not None and job.ended_at is not None:
             _log.info("training_ended", job=job.id, state=job.state.value, machines=len(job.items))
         return job is not None
 
@@ -161,10 +203,13 @@ def training_desk(settings: Settings, catalog: Catalog, plant: PlantView, histor
     return TrainingDesk(training_runs(settings, catalog, plant, historian, beside, "site"))
 
 
-def model_parts(catalog: Catalog, desk: TrainingDesk, models: SiteModels) -> ModelParts:
+def model_parts(
+    catalog: Catalog, desk: TrainingDesk, models: SiteModels, courses: SiteCourses, care: ModelCare
+) -> ModelParts:
     """What the API calls."""
 
     def job_of(assets: Sequence[str], by: str, days: float) -> Job:
         return training_job(assets, by, now_us(), days)
 
-    return ModelParts(catalog.models, catalog.jobs, job_of, desk.look, models.thresholds)
+    told = (models.thresholds, courses.of, courses.scores, care.waits)
+    return ModelParts(catalog.models, catalog.jobs, job_of, desk.look, *told)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +18,7 @@ from forewarn.domain.audit import AuditAction
 from forewarn.domain.errors import InvalidInput
 from forewarn.domain.jobs import ItemState, Job, JobItem
 from forewarn.jobs.training.run import TrainingRuns, training_job
+from forewarn.jobs.training.template_pass import Phase
 from forewarn.kit.clock import now_us
 
 _STYLE = {ItemState.DONE: "green", ItemState.NOT_ENOUGH: "yellow", ItemState.FAILED: "red"}
@@ -54,12 +55,24 @@ def _went_on(catalog: Catalog, runs: TrainingRuns, console: Console, progress: P
 
 def _done(catalog: Catalog, runs: TrainingRuns, job: Job, console: Console, progress: Progress) -> bool:
     with progress:
-        task = progress.add_task("training", total=len(job.items), completed=job.done)
+        task = progress.add_task("machines", total=len(job.items), completed=job.done)
+        shared: dict[tuple[str, str], TaskID] = {}
 
         def tick(item: JobItem) -> None:
             progress.update(task, advance=1, description=item.asset_id)
+            if item.state is not ItemState.DONE:
+                progress.console.print(Text(f"{item.asset_id}: {item.text}", _STYLE.get(item.state, "")))
 
-        ended = runs.run(job.id, tick)
+        def told(phase: Phase) -> None:
+            """A bar for each step of what a template's machines share, before the one of the machines."""
+            if not phase.template:
+                return
+            step = (phase.template, phase.what)
+            if step not in shared:
+                shared[step] = progress.add_task(f"{phase.template}: {phase.what}", total=phase.of)
+            progress.update(shared[step], completed=phase.done)
+
+        ended = runs.run(job.id, tick, told=told)
     if ended is None:
         say(f"Job {job.id} is being done by another process; `forewarn train` goes on where that one stops", to=console)
         return True

@@ -21,14 +21,18 @@ from forewarn.api.parts import ApiParts
 from forewarn.app.access import open_access
 from forewarn.app.front_door import front_door
 from forewarn.app.heartbeat import BEAT_US, Heartbeat
+from forewarn.app.model_care import ModelCare, model_care
 from forewarn.app.newest import newest_good
 from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.plugins import connectors, load
 from forewarn.app.settings import MIB, Settings
 from forewarn.app.site_catalog import open_site_catalog
+from forewarn.app.site_courses import SiteCourses
 from forewarn.app.site_gateways import SiteGateways
 from forewarn.app.site_models import SiteModels
 from forewarn.app.site_rollouts import SiteRollouts, site_rollouts
+from forewarn.app.site_splits import SiteSplits, WholeMachines
+from forewarn.app.site_thresholds import site_thresholds
 from forewarn.app.site_training import TrainingDesk, model_parts, model_signer, training_desk
 from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.catalog import Catalog
@@ -50,6 +54,7 @@ from forewarn.kit.clock import DAY, SECOND, monotonic_us, now_us
 from forewarn.kit.passwords import PasswordHashing
 from forewarn.learning.drift_watch import DriftWatch
 from forewarn.learning.machine_watch import MachineWatch
+from forewarn.learning.model_source import ModelSource
 from forewarn.pipeline.door import IntakeDoor
 from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.pipeline.judge import JudgeStage
@@ -85,7 +90,9 @@ class Site:
     gateways: SiteGateways
     models: SiteModels
     training: TrainingDesk
+    care: ModelCare
     rollouts: SiteRollouts
+    splits: SiteSplits
     access: AccessParts
     first_password: str | None
     app: FastAPI
@@ -108,7 +115,7 @@ class Site:
                 # The catalog may be away for a moment (PostgreSQL restart); the next round asks again.
                 _log.exception("housekeeping_failed")
             # Apart: a model or a rollout that cannot be read must not keep the plant from being followed.
-            for look in (self.rollouts.look_around, self.models.refresh):
+            for look in (self.rollouts.look_around, self.models.refresh, self.splits.look_around):
                 try:
                     await asyncio.to_thread(look)
                 except Exception:
@@ -123,10 +130,8 @@ def _signals(plant: CatalogPlantView) -> Sequence[Signal]:
 def open_site(settings: Settings, simulation: SimulationControl | None = None, *, demo: bool = False) -> Iterator[Site]:
     """Open stores, start the line, and close all in the right order, whatever happens in between.
 
-    demo: the page signs in by itself, if the site listens on loopback.
-
-    Raises ConfigurationError when the directory, a plugin or the database cannot be used.
-    """
+    demo: the page signs in by itself, if the site listens on loopback. Raises ConfigurationError when the directory, a
+    plugin or the database cannot be used."""
     directory = _tidy(settings.make_directory())
     with contextlib.ExitStack() as closing:
         catalog = closing.enter_context(open_site_catalog(settings))
@@ -138,10 +143,10 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
         detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
         edge, gateways = _gateways(catalog, plant)
         rollouts, shadow = site_rollouts(settings, catalog, plant, edge)
-        models = _models(settings, catalog, rollouts)
-        line = _started(_line(detectors, catalog, plant, log, historian, feed, edge, models, shadow), closing)
+        models, whole = _models(settings, catalog, plant, edge, rollouts)
+        line = _started(_line(detectors, catalog, plant, log, historian, feed, edge, whole, shadow), closing)
         runner = _runner(catalog, plant, door, log, historian, heartbeat.last())
-        training = training_desk(settings, catalog, plant, historian)
+        training, care = _training(settings, catalog, plant, historian)
         parts = ApiParts(
             door=door,
             log=log,
@@ -167,15 +172,30 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             pump_asset=settings.pump_asset,
             baselining=lambda: _baselining(detectors, edge),
             future_us=int(settings.max_future_s * SECOND),
-            models=model_parts(catalog, training, models),
+            models=model_parts(catalog, training, models, _courses(settings, catalog, plant, historian), care),
             delivery=rollouts,
         )
-        access, password = open_access(settings, catalog, PasswordHashing(), demo=demo)
-        closing.callback(access.book.close)
+        access, password = _access(settings, catalog, demo, closing)
         yield Site(
             *(settings, catalog, log, historian, plant, door, line, runner, feed, retention, heartbeat, gateways),
-            *(models, training, rollouts, access, password, create_app(parts, access, front_door(settings))),
+            *(models, training, care, rollouts, whole.splits, access, password),
+            create_app(parts, access, front_door(settings)),
         )
+
+
+def _training(
+    settings: Settings, catalog: Catalog, plant: CatalogPlantView, historian: Historian
+) -> tuple[TrainingDesk, ModelCare]:
+    desk = training_desk(settings, catalog, plant, historian)
+    return desk, model_care(settings, catalog, plant, historian, desk.look)
+
+
+def _access(
+    settings: Settings, catalog: Catalog, demo: bool, closing: contextlib.ExitStack
+) -> tuple[AccessParts, str | None]:
+    access, password = open_access(settings, catalog, PasswordHashing(), demo=demo)
+    closing.callback(access.book.close)
+    return access, password
 
 
 def _started(line: Line, closing: contextlib.ExitStack) -> Line:
@@ -282,13 +302,27 @@ def _gateways(catalog: Catalog, plant: CatalogPlantView) -> tuple[EdgeDesk, Site
     return edge, gateways
 
 
-def _models(settings: Settings, catalog: Catalog, rollouts: SiteRollouts) -> SiteModels:
-    """Trusted is what this site signed."""
+def _models(
+    settings: Settings, catalog: Catalog, plant: CatalogPlantView, edge: EdgeDesk, rollouts: SiteRollouts
+) -> tuple[SiteModels, WholeMachines]:
+    """And those of them that the site's own line may use. Trusted is what this site signed."""
     own = frozenset({model_signer(settings).public_key})
     budget = AlarmBudget(per_week=settings.false_alarms_per_week)
-    models = SiteModels(catalog.models, catalog.anomalies, InstalledDetectors(), lambda: own, budget, rollouts.canaries)
+    models = SiteModels(
+        *(catalog.models, catalog.anomalies, InstalledDetectors(), lambda: own, budget, rollouts.canaries),
+        changes=catalog.revisions.read,
+    )
     models.refresh()
-    return models
+    rollouts.thresholds = site_thresholds(settings, catalog, models).of
+    rollouts.refresh()
+    splits = SiteSplits(catalog.anomalies, plant, edge, lambda: rollouts.judged, now_us)
+    splits.look_around()  # before the line judges a part
+    return models, WholeMachines(models, splits)
+
+
+def _courses(settings: Settings, catalog: Catalog, plant: CatalogPlantView, historian: Historian) -> SiteCourses:
+    own = frozenset({model_signer(settings).public_key})
+    return SiteCourses(catalog.models, plant, historian, InstalledDetectors(), lambda: own)
 
 
 def _line(
@@ -299,7 +333,7 @@ def _line(
     historian: Historian,
     feed: LiveBroadcaster,
     edge: EdgeDesk,
-    models: SiteModels,
+    models: ModelSource,
     shadow: ShadowStage,
 ) -> Line:
     watch = MachineWatch(models, InstalledDetectors(), drift=DriftWatch())

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindpara
 from forewarn.catalog.engine import Database, finite, upsert_by
 from forewarn.catalog.narrowing import sees_asset
 from forewarn.catalog.recording import Recorder, record
+from forewarn.catalog.revisions import FEEDBACK, changed
 from forewarn.catalog.tables import anomalies
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery
 from forewarn.domain.access import Scope
@@ -126,6 +127,7 @@ class CatalogAnomalies:
             told = None if feedback is None else msgspec.to_builtins(feedback)
             change = update(anomalies).where(anomalies.c.anomaly_id == anomaly_id)
             connection.execute(change.values(status=status.value, resolved_at=closed, feedback=told))
+            changed(connection, FEEDBACK)
             after = _anomaly(connection.execute(query).one())
             if deed is not None:
                 record(self._audit, connection, deed(before, after))

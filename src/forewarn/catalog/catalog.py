@@ -21,6 +21,7 @@ from forewarn.catalog.models import CatalogModels
 from forewarn.catalog.offsets import CatalogOffsets
 from forewarn.catalog.people import CatalogPeople
 from forewarn.catalog.plant import CatalogPlant
+from forewarn.catalog.revisions import CatalogRevisions
 from forewarn.catalog.upgrade import upgrade
 from forewarn.contracts.alarm_store import AlarmStore
 from forewarn.contracts.anomaly_store import AnomalyStore
@@ -75,6 +76,7 @@ class Catalog:
         self.leases = CatalogLeases(database, now)
         self.jobs = CatalogJobs(database, now, self._audit)
         self.observations = CatalogObservations(database)
+        self.revisions = CatalogRevisions(database)
 
     @property
     def audit(self) -> AuditLog:

@@ -1,6 +1,7 @@
 """Edge gateways: what they said, what is wrong with them, what is asked of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,8 @@ from forewarn.contracts.gateway_records import GatewayRecord, PastCondition, Raw
 from forewarn.domain.audit import Deed
 from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.errors import Conflict, NotFound
-from forewarn.domain.gateways import GatewayStatus
+from forewarn.domain.gateways import GatewayStatus, Reduction
+from forewarn.policies.whole_stretches import continued
 
 _MOST_ASKED: Final = 20
 _KEPT: Final = ("first_seen", "signal_table", "signals", "scored")
@@ -46,14 +48,15 @@ class CatalogGateways:
 
     def beat(self, status: GatewayStatus, done: Sequence[str]) -> Sequence[RawRequest]:
         now = self._now()
-        told = {
-            "last_seen": now,
-            "version": status.version,
-            "role": status.role.value,
-            "public_key": status.public_key,
-            "status": msgspec.to_builtins(status),
-        }
         with self._database.write() as connection:
+            status = replace(status, reductions=_reductions(connection, status, now))
+            told = {
+                "last_seen": now,
+                "version": status.version,
+                "role": status.role.value,
+                "public_key": status.public_key,
+                "status": msgspec.to_builtins(status),
+            }
             upsert(connection, gateways, [_new(status.name, now) | told], keep=_KEPT)
             _follow(connection, status, now)
             return _settle(connection, status.name, done, now)
@@ -123,6 +126,17 @@ class CatalogGateways:
         with self._database.write() as connection:
             connection.execute(delete(gateway_conditions).where(gateway_conditions.c.ended_at < before))
             connection.execute(delete(gateway_requests).where(gateway_requests.c.asked_at < before))
+
+
+def _reductions(connection: Connection, told: GatewayStatus, now: int) -> tuple[Reduction, ...]:
+    """What was known, and what is new."""
+    row = connection.execute(select(gateways).where(gateways.c.name == told.name)).one_or_none()
+    before = None if row is None else _gateway(row).status
+    if before is None or not (before.reductions or told.reductions):
+        return told.reductions
+    if told.waits_for_disk:  # on which they lie
+        return before.reductions
+    return continued(before.reductions, told.reductions, now)
 
 
 def _follow(connection: Connection, status: GatewayStatus, now: int) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, Tab
 
 from forewarn.catalog.tables import Double, metadata, required
 
-# owner, lease_until: who holds it, and until when.
+# owner, lease_until: who holds it, and until when. phase: what is done now, in words.
 jobs = Table(
     "jobs",
     metadata,
@@ -17,6 +17,7 @@ jobs = Table(
     Column("ended_at", BigInteger),
     required("owner", Text),
     required("lease_until", BigInteger),
+    required("phase", Text),
     Index("ix_jobs_state", "state"),
     Index("ix_jobs_created_at", "created_at"),
 )

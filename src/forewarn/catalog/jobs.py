@@ -1,10 +1,11 @@
 """Jobs in the catalog."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
 
 from forewarn.catalog.engine import Database
 from forewarn.catalog.job_tables import job_items, jobs
@@ -12,9 +13,9 @@ from forewarn.catalog.narrowing import sees_asset
 from forewarn.catalog.recording import Recorder, record
 from forewarn.catalog.tables import assets
 from forewarn.domain.access import Scope
-from forewarn.domain.audit import Deed
+from forewarn.domain.audit import OWN, Deed
 from forewarn.domain.errors import Conflict, InvalidInput, NotFound
-from forewarn.domain.jobs import ItemState, Job, JobItem, JobState
+from forewarn.domain.jobs import Attempts, ItemState, Job, JobItem, JobState
 
 _OPEN = (JobState.WAITING.value, JobState.RUNNING.value)
 
@@ -33,6 +34,7 @@ class CatalogJobs:
             raise InvalidInput("a job needs a machine at least", field="assets")
         with self._database.write() as connection:
             self._check_assets(connection, [item.asset_id for item in job.items])
+            job = _apart(connection, job)
             connection.execute(insert(jobs).values(_job_row(job)))
             connection.execute(insert(job_items), [_item_row(job.id, i, item) for i, item in enumerate(job.items)])
             if deed is not None:
@@ -50,11 +52,28 @@ class CatalogJobs:
         with self._database.snapshot() as connection:
             return [self._whole(connection, row) for row in connection.execute(query).all()]
 
+    def attempts(self, kind: str, since: int) -> Mapping[str, Attempts]:
+        c, i = jobs.c, job_items.c
+        query = select(i.asset_id, i.state, c.created_at, c.state.label("job")).join(jobs, c.job_id == i.job_id)
+        query = query.where(c.kind == kind, c.created_at >= since, sees_asset(self._database.scope, i.asset_id))
+        found: dict[str, Attempts] = defaultdict(Attempts)
+        with self._database.read() as connection:
+            for row in connection.execute(query.order_by(c.created_at, c.job_id)):
+                found[row.asset_id] = _after(found[row.asset_id], row)
+        return dict(found)
+
+    def gives_way(self, owner: str) -> bool:
+        c = jobs.c
+        ours = select(c.job_id).where(c.owner == owner, c.by_whom == OWN, c.state == JobState.RUNNING.value)
+        theirs = select(c.job_id).where(c.by_whom != OWN, c.state.in_(_OPEN), c.lease_until <= self._now())
+        with self._database.read() as connection:
+            return all(connection.execute(query.limit(1)).first() is not None for query in (ours, theirs))
+
     def claim(self, kind: str, owner: str, until: int, job_id: str | None = None) -> Job | None:
         c = jobs.c
         free = (c.kind == kind, c.state.in_(_OPEN), c.lease_until <= self._now())
         query = select(c.job_id).where(*free, *(() if job_id is None else (c.job_id == job_id,)))
-        query = query.order_by(c.created_at, c.job_id).limit(1).with_for_update(skip_locked=True)
+        query = query.order_by(c.by_whom == OWN, c.created_at, c.job_id).limit(1).with_for_update(skip_locked=True)
         with self._database.write() as connection:
             found = connection.execute(query).scalar()
             if found is None:
@@ -77,6 +96,13 @@ class CatalogJobs:
             connection.execute(update(job_items).where(*mine).values(told))
             return True
 
+    def at(self, job_id: str, owner: str, phase: str) -> bool:
+        with self._database.write() as connection:
+            if not _held(connection, job_id, owner):
+                return False
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(phase=phase))
+            return True
+
     def finish(self, job_id: str, owner: str) -> Job:
         with self._database.write() as connection:
             if _held(connection, job_id, owner):
@@ -93,7 +119,7 @@ class CatalogJobs:
             return self._get(connection, job_id)
 
     def _end(self, connection: Connection, job_id: str, state: JobState) -> None:
-        ended = {"state": state.value, "ended_at": self._now(), "owner": "", "lease_until": 0}
+        ended = {"state": state.value, "ended_at": self._now(), "owner": "", "lease_until": 0, "phase": ""}
         connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(ended))
 
     def _check_assets(self, connection: Connection, asset_ids: Sequence[str]) -> None:
@@ -124,6 +150,36 @@ class CatalogJobs:
         return replace(_job(row), items=items)
 
 
+def _apart(connection: Connection, job: Job) -> Job:
+    """No machine in two open jobs where one of them is the site's own: the person's one has it."""
+    c, i = jobs.c, job_items.c
+    assets_ = {item.asset_id for item in job.items}
+    open_ = select(c.job_id).where(c.kind == job.kind, c.state.in_(_OPEN))
+    if job.by != OWN:
+        own = open_.where(c.by_whom == OWN)
+        for asset_id in sorted(assets_):
+            waits = (i.job_id.in_(own), i.asset_id == asset_id, i.state == ItemState.WAITING.value)
+            connection.execute(delete(job_items).where(*waits))
+        return job
+    waiting = select(i.asset_id).where(i.job_id.in_(open_), i.state == ItemState.WAITING.value)
+    taken = set(connection.execute(waiting).scalars())
+    left = tuple(item for item in job.items if item.asset_id not in taken)
+    if not left:
+        raise Conflict("every machine of this job is in another that is under way")
+    return replace(job, items=left)
+
+
+def _after(before: Attempts, item: Any) -> Attempts:
+    """In the order in which jobs were asked for."""
+    at = int(item.created_at)
+    now = replace(before, last_at=at)
+    if item.state == ItemState.DONE.value:
+        return replace(now, done_at=at, in_vain=0)
+    if item.state != ItemState.WAITING.value:
+        return replace(now, in_vain=before.in_vain + 1)
+    return replace(now, is_open=True) if item.job in _OPEN else replace(now, cancelled_at=at)
+
+
 def _held(connection: Connection, job_id: str, owner: str, until: int | None = None) -> bool:
     """Whether it is still that owner's; `until`: held for longer."""
     c = jobs.c
@@ -143,6 +199,7 @@ def _job_row(job: Job) -> dict[str, Any]:
         "ended_at": None,
         "owner": "",
         "lease_until": 0,
+        "phase": "",
     }
 
 
@@ -159,7 +216,8 @@ def _item_row(job_id: str, place: int, item: JobItem) -> dict[str, Any]:
 
 
 def _job(row: Row[Any]) -> Job:
-    return Job(row.job_id, row.kind, row.by_whom, row.created_at, (), row.settings, JobState(row.state), row.ended_at)
+    state = JobState(row.state)
+    return Job(row.job_id, row.kind, row.by_whom, row.created_at, (), row.settings, state, row.ended_at, row.phase)
 
 
 def _item(row: Row[Any]) -> JobItem:

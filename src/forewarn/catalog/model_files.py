@@ -53,6 +53,14 @@ class ModelFiles:
             pass
         raise StorageFailed(f"{path} is damaged: restore it from a backup, or train the model again")
 
+    def delete(self, version_id: str) -> None:
+        """Idempotent. Raises StorageFailed."""
+        path = self._path(version_id)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"{path} cannot be deleted: {error.strerror or error}. Check owner and disk") from error
+
     def _path(self, version_id: str) -> Path:
         if len(version_id) != 64 or set(version_id) - set("0123456789abcdef"):
             raise NotFound(f"there is no model {version_id[:80]!r}")

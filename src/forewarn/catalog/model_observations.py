@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, and_, delete, select
 
 from forewarn.catalog.engine import Database, upsert
 from forewarn.catalog.model_tables import model_observations, model_rollouts
 from forewarn.domain.model_delivery import Side, Tally
 
 _C: Final = model_observations.c
+# Of one gateway: its last restarts. A run that was cut short by the next has judged next to nothing.
+_MOST_RUNS: Final = 32
 _KEY: Final = ("rollout_id", "since", "side", "run")
 
 
@@ -32,14 +34,36 @@ class CatalogObservations:
             for rollout_id, now in since.items():
                 past = (_C.rollout_id == rollout_id) & (_C.since != now)
                 connection.execute(delete(model_observations).where(past))
-            rows = [_row(teller, tally) for tally in tallies if since.get(tally.rollout_id) == tally.since]
-            if rows:
-                upsert(connection, model_observations, rows)
+            told = _newest([tally for tally in tallies if since.get(tally.rollout_id) == tally.since])
+            if told:
+                upsert(connection, model_observations, [_row(teller, tally) for tally in told])
+                _forget(connection, teller, told)
 
     def tallies(self, rollout_ids: Collection[str]) -> Sequence[Tally]:
         query = select(model_observations).where(_C.rollout_id.in_(rollout_ids))
         with self._database.read() as connection:
             return [_tally(row) for row in connection.execute(query)]
+
+
+def _newest(tallies: Sequence[Tally]) -> list[Tally]:
+    """Of each side no more than are kept."""
+    sides: dict[tuple[str, Side], list[Tally]] = {}
+    for tally in tallies:
+        sides.setdefault((tally.rollout_id, tally.side), []).append(tally)
+    return [one for side in sides.values() for one in sorted(side, key=lambda tally: -tally.run)[:_MOST_RUNS]]
+
+
+def _forget(connection: Connection, teller: str, told: Sequence[Tally]) -> None:
+    """Of who told, and of those sides: runs beyond the newest that are kept. What was told now stays even where a clock
+    was set back, so that its run is not the newest."""
+    now: dict[tuple[str, int, str], list[int]] = {}
+    for tally in told:
+        now.setdefault((tally.rollout_id, tally.since, tally.side.value), []).append(tally.run)
+    for (rollout_id, since, side), runs in now.items():
+        mine = and_(_C.rollout_id == rollout_id, _C.since == since, _C.side == side, _C.teller == teller)
+        others = select(_C.run).where(mine, _C.run.not_in(runs)).order_by(_C.run.desc())
+        gone = others.offset(_MOST_RUNS - len(runs)).scalar_subquery()
+        connection.execute(delete(model_observations).where(mine, _C.run.in_(gone)))
 
 
 def _row(teller: str, tally: Tally) -> dict[str, Any]:

@@ -19,6 +19,7 @@ model_versions = Table(
     required("state_since", BigInteger),
     required("reason", Text),
     required("card", JSON),
+    Column("bytes_deleted_at", BigInteger),
     Index("ix_model_versions_asset_id", "asset_id", "created_at"),
     Index("ix_model_versions_state", "state"),
 )

@@ -4,13 +4,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, select, update
 
 from forewarn.catalog.engine import Database, upsert
 from forewarn.catalog.model_files import ModelFiles
+from forewarn.catalog.model_pruning import check_bytes, forget_bytes, prune
 from forewarn.catalog.model_tables import model_champions, model_rollout_members, model_rollouts, model_versions
 from forewarn.catalog.narrowing import sees_asset
 from forewarn.catalog.recording import Recorder, record
+from forewarn.catalog.revisions import MODELS, changed
 from forewarn.catalog.tables import assets
 from forewarn.contracts.model_registry import Judged
 from forewarn.domain.access import Scope
@@ -40,11 +42,14 @@ class CatalogModels:
         self._files.put(version.id, artifact)  # first: a row without its file would be a model that cannot be had
         told = {"signed_by": envelope.public_key, "size": len(artifact)}
         with self._database.write() as connection:
-            known = connection.execute(select(model_versions.c.asset_id).where(_is(version.id))).scalar()
-            if known not in (None, version.asset_id):
-                raise Conflict(f"model {version.id[:16]}… is one of {known}, not of {version.asset_id}")
+            row = connection.execute(select(model_versions).where(_is(version.id)).with_for_update()).first()
+            if row is not None and row.asset_id != version.asset_id:
+                raise Conflict(f"model {version.id[:16]}… is one of {row.asset_id}, not of {version.asset_id}")
+            if row is not None and row.bytes_deleted_at is not None:
+                self._files.put(version.id, artifact)  # again: they may have been deleted since
             upsert(connection, model_versions, [_version_row(version) | told], keep=_KEPT)
-            if known is None and deed is not None:
+            changed(connection, MODELS)
+            if row is None and deed is not None:
                 record(self._audit, connection, deed)
             return _get(connection, version.id, self._database.scope)
 
@@ -53,7 +58,9 @@ class CatalogModels:
             return _get(connection, version_id, self._database.scope)
 
     def artifact(self, version_id: str) -> bytes:
-        self.get(version_id)
+        deleted_at = self.get(version_id).bytes_deleted_at
+        if deleted_at is not None:
+            check_bytes({version_id: deleted_at})
         return self._files.get(version_id)
 
     def find(
@@ -76,6 +83,21 @@ class CatalogModels:
         with self._database.read() as connection:
             return {row.asset_id: _version(row) for row in connection.execute(query)}
 
+    def newest(self) -> Mapping[str, ModelVersion]:
+        c = model_versions.c
+        last = select(c.asset_id, func.max(c.created_at).label("at")).group_by(c.asset_id).subquery()
+        newest = and_(c.asset_id == last.c.asset_id, c.created_at == last.c.at)
+        query = select(model_versions).join(last, newest).where(sees_asset(self._database.scope, c.asset_id))
+        with self._database.read() as connection:
+            return {row.asset_id: _version(row) for row in connection.execute(query.order_by(c.version_id.desc()))}
+
+    def formers(self) -> Mapping[str, str]:
+        c = model_champions.c
+        query = select(c.version_id, c.former_id).where(c.former_id.is_not(None))
+        query = query.where(sees_asset(self._database.scope, c.asset_id))
+        with self._database.read() as connection:
+            return {row.version_id: row.former_id for row in connection.execute(query)}
+
     def promote(self, version_id: str, deed: Judged) -> ModelVersion:
         with self._database.write() as connection:
             version = self._alone(connection, version_id)
@@ -83,8 +105,11 @@ class CatalogModels:
             if before is not None and before.version_id == version_id:
                 raise Conflict(f"{version_id[:16]}… is the champion of {version.asset_id} already")
             former = None if before is None else _version_of(connection, before.version_id)
+            if version.bytes_deleted_at is not None:
+                check_bytes({version_id: version.bytes_deleted_at})
             _crown(connection, version.asset_id, version_id, self._now())
             after = _version_of(connection, version_id)
+            changed(connection, MODELS)
             record(self._audit, connection, deed(former, after))
             return after
 
@@ -96,6 +121,7 @@ class CatalogModels:
                 raise Conflict(f"{version_id[:16]}… is not the champion of {version.asset_id}")
             _depose(connection, version.asset_id, version_id, reason, self._now())
             reinstated = None if champion.former_id is None else _version_of(connection, champion.former_id)
+            changed(connection, MODELS)
             record(self._audit, connection, deed(version, reinstated))
             return reinstated
 
@@ -110,19 +136,42 @@ class CatalogModels:
         self._check_whole()
         with self._database.write() as connection:
             _hold(connection, rollout.versions)
-            known = model_versions.c.version_id.in_(rollout.versions.values())
-            of = dict(
-                connection.execute(select(model_versions.c.version_id, model_versions.c.asset_id).where(known)).all()
-            )
+            c = model_versions.c
+            known = select(c.version_id, c.asset_id, c.bytes_deleted_at)
+            of = {r.version_id: r for r in connection.execute(known.where(c.version_id.in_(rollout.versions.values())))}
             for asset_id, version_id in rollout.versions.items():
-                if of.get(version_id) != asset_id:
+                if version_id not in of or of[version_id].asset_id != asset_id:
                     raise NotFound(f"there is no model {version_id[:16]}… of {asset_id}")
+            check_bytes({v: row.bytes_deleted_at for v, row in of.items() if row.bytes_deleted_at is not None})
             if connection.execute(select(model_rollouts).where(model_rollouts.c.rollout_id == rollout.id)).first():
                 raise Conflict(f"there is a rollout {rollout.id!r} already")
             _check_free(connection, rollout.versions)
             connection.execute(insert(model_rollouts).values(_rollout_row(rollout)))
             connection.execute(insert(model_rollout_members), _member_rows(rollout))
+            changed(connection, MODELS)
             record(self._audit, connection, deed)
+
+    def set_aside(self, version_id: str, reason: str, deed: Deed) -> ModelVersion:
+        with self._database.write() as connection:
+            version = self._alone(connection, version_id)
+            if version.state is not ModelState.CANDIDATE:
+                raise Conflict(f"{version_id[:16]}… is no candidate: it is {version.state.value}")
+            if version.reason != reason:
+                connection.execute(update(model_versions).where(_is(version_id)).values(reason=reason))
+                changed(connection, MODELS)
+                record(self._audit, connection, deed)
+            return _version_of(connection, version_id)
+
+    def prune(self, kept: int, named: Collection[str], deed: Callable[[Sequence[str]], Deed]) -> Sequence[str]:
+        self._check_whole()
+        with self._database.write() as connection:
+            gone = prune(connection, kept, named, self._now())
+            if gone:
+                changed(connection, MODELS)
+                record(self._audit, connection, deed(gone))
+        with self._database.write() as connection:
+            forget_bytes(connection, self._files)
+        return gone
 
     def rollout(self, rollout_id: str) -> Rollout:
         with self._database.read() as connection:
@@ -155,6 +204,7 @@ class CatalogModels:
                 return before
             check_step(before.state, after.state)
             _follow(connection, after, self._now())
+            changed(connection, MODELS)
             record(self._audit, connection, deed(before, after))
             return after
 
@@ -273,6 +323,7 @@ def _version(row: Row[Any]) -> ModelVersion:
         state=ModelState(row.state),
         state_since=row.state_since,
         reason=row.reason,
+        bytes_deleted_at=row.bytes_deleted_at,
     )
 
 
@@ -286,6 +337,7 @@ def _version_row(version: ModelVersion) -> dict[str, Any]:
         "state": ModelState.CANDIDATE.value,
         "state_since": version.created_at,
         "reason": "",
+        "bytes_deleted_at": None,
         "card": msgspec.to_builtins(version.card),
     }
 

@@ -144,6 +144,13 @@ for _filter in ("asset_id", "sensor_id", "status", "severity"):
 Index("ix_anomalies_status_asset", anomalies.c.status, anomalies.c.asset_id)
 Index("ix_anomalies_newest", desc(anomalies.c.detected_at), desc(anomalies.c.anomaly_id))
 Index(
+    "ix_anomalies_labelled",
+    anomalies.c.detector,
+    anomalies.c.detected_at,
+    sqlite_where=text("feedback IS NOT NULL"),
+    postgresql_where=text("feedback IS NOT NULL"),
+)
+Index(
     "ix_anomalies_lasting",
     anomalies.c.sensor_key,
     sqlite_where=text("ended_at IS NULL"),

@@ -1,11 +1,11 @@
 """Where jobs are kept while processes come and go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import Deed
-from forewarn.domain.jobs import Job, JobItem
+from forewarn.domain.jobs import Attempts, Job, JobItem
 
 
 class JobStore(Protocol):
@@ -17,7 +17,10 @@ class JobStore(Protocol):
         ...
 
     def add(self, job: Job, deed: Deed | None = None) -> Job:
-        """Raises NotFound for a machine that the plant does not have, InvalidInput for a job without machines."""
+        """A machine is in one open job at most of what the site asks for by itself (`by` is OWN): it is left out of
+        such a job where it is in another, and taken out of it, unless it was done, when a person asks for it. Raises
+        NotFound for a machine that the plant does not have, InvalidInput for a job without machines, Conflict where
+        nothing is left of it."""
         ...
 
     def get(self, job_id: str) -> Job:
@@ -28,8 +31,17 @@ class JobStore(Protocol):
         """Newest first."""
         ...
 
+    def attempts(self, kind: str, since: int) -> Mapping[str, Attempts]:
+        """By asset id, of jobs asked for at `since` or later."""
+        ...
+
     def claim(self, kind: str, owner: str, until: int, job_id: str | None = None) -> Job | None:
-        """The oldest job (or this one) that nobody holds, held by `owner` until then; None where there is none."""
+        """The oldest job (or this one) that nobody holds, held by `owner` until then; None where there is none. What
+        people ask for comes first."""
+        ...
+
+    def gives_way(self, owner: str) -> bool:
+        """Whether what `owner` holds was asked for by the site itself, and a person's job waits."""
         ...
 
     def renew(self, job_id: str, owner: str, until: int) -> bool:
@@ -39,6 +51,10 @@ class JobStore(Protocol):
     def told(self, job_id: str, owner: str, item: JobItem) -> bool:
         """What became of one machine; the last word on it. False and nothing is kept where `owner` does not hold the
         job."""
+        ...
+
+    def at(self, job_id: str, owner: str, phase: str) -> bool:
+        """What is done now, in words; False and nothing is kept where `owner` does not hold the job."""
         ...
 
     def finish(self, job_id: str, owner: str) -> Job:

@@ -11,7 +11,8 @@ class ModelObservations(Protocol):
 
     def keep(self, teller: str, tallies: Sequence[Tally]) -> None:
         """What `teller` (a gateway's name, '' for the site) told; the same (rollout, since, side, run) is replaced.
-        What is of no rollout, or of a state that it is not in any more, is left out, and what was kept of such goes."""
+        What is of no rollout, or of a state that it is not in any more, is left out, and what was kept of such goes. Of
+        each side the teller's 32 newest runs are kept, and what was told just now; what older ones counted is lost."""
         ...
 
     def tallies(self, rollout_ids: Collection[str]) -> Sequence[Tally]: ...

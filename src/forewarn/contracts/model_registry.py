@@ -3,15 +3,15 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from forewarn.contracts.model_rollouts import ModelRollouts
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import Deed
 from forewarn.domain.model_versions import ModelState, ModelVersion
-from forewarn.domain.rollouts import Rollout
 
 Judged = Callable[[ModelVersion | None, ModelVersion | None], Deed]
 
 
-class ModelRegistry(Protocol):
+class ModelRegistry(ModelRollouts, Protocol):
     """A version's state follows its rollout. An asset has one champion at most, and is in one open rollout at most; who
     is champion is one row, changed in one transaction with the states, the rollout and the deed."""
 
@@ -31,7 +31,8 @@ class ModelRegistry(Protocol):
         ...
 
     def artifact(self, version_id: str) -> bytes:
-        """As it was signed. Raises NotFound, and StorageFailed where the file is gone or damaged."""
+        """As it was signed. Raises NotFound, Conflict (its bytes were deleted), and StorageFailed where the file is
+        gone or damaged."""
         ...
 
     def find(
@@ -44,9 +45,18 @@ class ModelRegistry(Protocol):
         """By asset id."""
         ...
 
+    def newest(self) -> Mapping[str, ModelVersion]:
+        """The version that was trained last, whatever became of it, by asset id."""
+        ...
+
+    def formers(self) -> Mapping[str, str]:
+        """Id of the version that a champion replaced, by the champion's id; absent where there was none."""
+        ...
+
     def promote(self, version_id: str, deed: Judged) -> ModelVersion:
         """Champion of its asset from now on, by hand; the one before is retired. `deed` is told who was and who is.
-        Raises NotFound, Conflict (it is so already, or a rollout of that machine is under way)."""
+        Raises NotFound, Conflict (it is so already, its bytes were deleted, or a rollout of that machine is under
+        way)."""
         ...
 
     def demote(self, version_id: str, reason: str, deed: Judged) -> ModelVersion | None:
@@ -54,22 +64,8 @@ class ModelRegistry(Protocol):
         NotFound, Conflict (it is not the champion, or a rollout of that machine is under way)."""
         ...
 
-    def start(self, rollout: Rollout, deed: Deed) -> None:
-        """Keep a new rollout of versions that are here. Raises NotFound, Conflict (one of its machines is in another
-        rollout that is under way)."""
-        ...
-
-    def rollout(self, rollout_id: str) -> Rollout:
-        """Raises NotFound."""
-        ...
-
-    def rollouts(self, states: Collection[ModelState] | None = None, limit: int = 100) -> Sequence[Rollout]:
-        """Newest first; None = any state."""
-        ...
-
-    def change_rollout(
-        self, rollout_id: str, change: Callable[[Rollout], Rollout], deed: Callable[[Rollout, Rollout], Deed]
-    ) -> Rollout:
-        """`change` (policies/rollout.py) is given the rollout as it is in the database now. Its versions and champions
-        follow, also back. What `change` leaves alone leaves no deed. Raises NotFound and what `change` raises."""
+    def prune(self, kept: int, named: Collection[str], deed: Callable[[Sequence[str]], Deed]) -> Sequence[str]:
+        """Delete artifacts beyond the newest `kept` of each machine: never those of champions, of who was champion
+        before them, of open rollouts, or `named`. Their cards stay. Ids of those that went, which `deed` is told.
+        Repeating it ends what a kill left undone. Raises StorageFailed."""
         ...

@@ -9,6 +9,7 @@ from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.assets import Asset, Signal
 from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import GatewayStatus
+from forewarn.domain.model_delivery import HeldModels
 from forewarn.domain.series import Series
 
 
@@ -48,3 +49,7 @@ class StatusBoard(Protocol):
         ...
 
     def status(self) -> GatewayStatus: ...
+
+    def models(self) -> HeldModels:
+        """Which trained models act here."""
+        ...

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class AuditAction(StrEnum):
@@ -28,10 +29,14 @@ class AuditAction(StrEnum):
     UNREADABLE = "unreadable"  # never recorded: a row that is none of ours
 
 
+OWN: Final = "forewarn"  # actor: the site by itself, asked by nobody
+
+
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What is to be recorded. actor: Principal.label, or `local <user>` of the command line. target: what it was done
-    to. before, after: the part that changed, JSON values, never a secret. address: the peer. why: the doer says."""
+    """What is to be recorded. actor: Principal.label, `local <user>` of the command line, or OWN. target: what it was
+    done to. before, after: the part that changed, JSON values, never a secret. address: the peer. why: the doer
+    says."""
 
     action: AuditAction
     actor: str

@@ -83,12 +83,24 @@ class LedgerSums:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduction:
+    """What a gateway leaves out of what is normal, from `since` (microseconds UTC) until the next one's. thinned: of
+    signals by pattern of their ids (fnmatch); the last that fits counts. Of a machine every reading is sent for whole_s
+    seconds once in whole_every_s, see policies/whole_stretches.py; whole_s 0: never."""
+
+    since: int
+    thinned: tuple[tuple[str, bool], ...] = (("*", True),)
+    whole_s: int = 0
+    whole_every_s: int = 3_600
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayStatus:
     """at, started_at: microseconds UTC, the gateway's clock. silent: ids of signals that nothing was heard of for
     longer than is usual; all its others are alive. former: ids of its signal table that it no longer collects.
     alarms: active ones. ended: conditions that are over, until the site has heard of it. waits_for_disk: it has not
     begun yet, as its files cannot be opened: nothing is collected, and what lies in them (buffer, ledger, alarms) is
-    not known."""
+    not known. reductions: oldest first, the last one holds; none where it is of a version that does not say."""
 
     name: str
     version: str
@@ -109,3 +121,4 @@ class GatewayStatus:
     public_key: str = ""
     ended: tuple[EndedCondition, ...] = ()
     waits_for_disk: bool = False
+    reductions: tuple[Reduction, ...] = ()

@@ -38,7 +38,7 @@ class JobItem:
 @dataclass(frozen=True, slots=True)
 class Job:
     """kind: what is done to each machine. settings: JSON values. by: who asked. created_at, ended_at: microseconds
-    UTC."""
+    UTC. phase: what is done now, in words, where it is not machine by machine."""
 
     id: str
     kind: str
@@ -48,8 +48,22 @@ class Job:
     settings: Mapping[str, object] = field(default_factory=dict)
     state: JobState = JobState.WAITING
     ended_at: int | None = None
+    phase: str = ""
 
     @property
     def done(self) -> int:
         """Items that are no longer waiting."""
         return sum(item.state is not ItemState.WAITING for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """At one machine, in jobs of one kind. last_at, done_at, cancelled_at: when the newest job of all, of those that
+    came to something, and of those that were cancelled before it was its turn, was asked for; 0: there is none.
+    in_vain: how often it came to nothing since `done_at`. is_open: a job is yet to come to it."""
+
+    last_at: int = 0
+    done_at: int = 0
+    cancelled_at: int = 0
+    in_vain: int = 0
+    is_open: bool = False

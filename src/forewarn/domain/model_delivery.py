@@ -1,10 +1,11 @@
-"""Which models a gateway should hold, and what it tells of those that are being tried."""
+"""Which models a gateway should hold, and what it tells of those that it holds and of those that are being tried."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+Thresholds = tuple[float | None, ...]  # by regime; None: as it was learned
 # Upper bounds of the classes in which latencies are counted, milliseconds: a factor of the square root of 2 apart.
 LATENCY_CLASSES: Final = tuple(0.1 * 2 ** (k / 2) for k in range(31))
 
@@ -31,19 +32,36 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class WantedModels:
     """acting: id of the version that raises findings, by asset id. withdrawn: versions that must not act, whatever else
-    cannot be had. keys: who may sign, 64 hexadecimal digits each. revision: a name for all of that."""
+    cannot be had. keys: who may sign, 64 hexadecimal digits each. thresholds: by version id, of those whose thresholds
+    are others now than they were learned. revision: a name for all of that."""
 
     revision: str = ""
     acting: Mapping[str, str] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     withdrawn: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
 
     @property
     def versions(self) -> frozenset[str]:
         """All that are to be held."""
         tried = {v for t in self.trials for v in (t.challenger, t.champion) if v is not None}
         return frozenset(self.acting.values()) | tried
+
+
+@dataclass(frozen=True, slots=True)
+class HeldModels:
+    """What a gateway says of its models. name: of all the rest. revision: of the list that it follows. acting: id of
+    the version that raises findings, by asset id; refused: what is wrong with the one that should, a word by asset id.
+    thresholds: a name for those of the acting ones that are others than they were learned, empty where none is. keys:
+    fingerprints of those whose models it believes."""
+
+    name: str = ""
+    revision: str = ""
+    acting: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    thresholds: str = ""
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,19 @@ class TrainingCost:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedLearning:
+    """What a model has from its template. detectors: whose costly part was learned once for all. machines: from how
+    many it was learned; spans, rows: of their healthy past. seconds: it took, for all of them."""
+
+    template: str
+    detectors: tuple[str, ...]
+    machines: int
+    spans: int
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a person must know before trusting it.
 
@@ -62,7 +75,8 @@ class ModelCard:
     detectors and of the training, JSON values. config_hash: of the plant's part that it was trained under. notes: what
     is unfair, missing or left out, a sentence each. left_out: why a signal takes no part, by id. regimes: rows of each
     way in which the machine was run; 0 where they are too few to judge it. shifts, baseline_shifts: by signal, the
-    smallest lasting shift that is found in nine of ten rows, in healthy spreads; None: none is.
+    smallest lasting shift that is found in nine of ten rows, in healthy spreads; None: none is. shared: what was
+    learned together with machines of its template; None: nothing.
     """
 
     trained: tuple[Span, ...]
@@ -81,13 +95,15 @@ class ModelCard:
     regimes: tuple[int, ...] = ()
     shifts: Mapping[str, float | None] = field(default_factory=dict)
     baseline_shifts: Mapping[str, float | None] = field(default_factory=dict)
+    shared: SharedLearning | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
     """id: SHA-256 of the artifact's payload, 64 hexadecimal digits: the same content is the same version. template: the
     machine's. detectors: names. created_at, state_since: microseconds UTC. size: bytes of the signed artifact.
-    signed_by: public key, 64 hexadecimal digits."""
+    signed_by: public key, 64 hexadecimal digits. reason: why it was taken back, or is not rolled out. bytes_deleted_at:
+    its artifact is here no more since then; None: it is."""
 
     id: str
     asset_id: str
@@ -100,3 +116,4 @@ class ModelVersion:
     state: ModelState = ModelState.CANDIDATE
     state_since: int = 0
     reason: str = ""
+    bytes_deleted_at: int | None = None

@@ -15,6 +15,7 @@ from forewarn.contracts.stage import Carriage
 from forewarn.contracts.status_board import Happening
 from forewarn.domain.assets import Asset, Signal
 from forewarn.domain.gateways import GatewayStatus, SiteState
+from forewarn.domain.model_delivery import HeldModels
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
 from forewarn.policies.row_order import last_of_each_signal
@@ -25,7 +26,8 @@ _NEVER: Final = np.iinfo(np.int64).min
 
 
 class Board:
-    """StatusBoard. `take` is called by the line's thread, all else by the event loop that `open` was called in."""
+    """StatusBoard. `take` is called by the line's thread, all else by the event loop that `open` was called in. Who
+    wires it sets `models`."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Board:
         """status: costs about a millisecond with a thousand signals, so it is asked five times a second at the most,
         and when something happened. site: how the uplink stands."""
         self._site = site
+        self.models: Callable[[], HeldModels] = HeldModels
         self._told: tuple[float, int, GatewayStatus] | None = None
         self._plant = plant
         self._alarms = alarms

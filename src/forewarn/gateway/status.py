@@ -12,7 +12,7 @@ from forewarn.contracts.outbox import Outbox
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.alarms import Condition
 from forewarn.domain.conditions import GatewayCondition
-from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, SiteState, UplinkStatus
+from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, Reduction, SiteState, UplinkStatus
 from forewarn.domain.sources import SourceState, SourceStatus
 from forewarn.gateway.conditions import EndedConditions
 from forewarn.kit.clock import SECOND
@@ -30,7 +30,8 @@ class RawBuffer:
 
 
 class StatusReport:
-    """Thread-safe; memory only, but for the free disk. Who wires it sets `conditions`, `uplink` and `role`."""
+    """Thread-safe; memory only, but for the free disk. Who wires it sets `conditions`, `uplink`, `role` and
+    `reductions`."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class StatusReport:
         self.conditions: Callable[[], Sequence[GatewayCondition]] = lambda: ()
         self.uplink: Callable[[], UplinkStatus] = lambda: UplinkStatus(SiteState.NONE, started_at)
         self.role: Callable[[], tuple[GatewayRole, str]] = lambda: (GatewayRole.ALONE, "")
+        self.reductions: Callable[[], tuple[Reduction, ...]] = lambda: ()
 
     def __call__(self) -> GatewayStatus:
         sources, rules = tuple(self._sources()), self._alarms.rules()
@@ -90,6 +92,7 @@ class StatusReport:
             resident_bytes=resident_bytes(),
             public_key=self._public_key,
             ended=self._ended.follow(conditions),
+            reductions=self.reductions(),
         )
 
     def told(self, status: GatewayStatus) -> None:

@@ -8,7 +8,7 @@ import structlog
 
 from forewarn.contracts.model_observations import ModelObservations
 from forewarn.contracts.model_registry import ModelRegistry
-from forewarn.domain.audit import AuditAction, Deed
+from forewarn.domain.audit import OWN, AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.model_delivery import Side, Tally
 from forewarn.domain.model_versions import ModelState
@@ -17,7 +17,6 @@ from forewarn.policies.model_delivery import observed
 from forewarn.policies.rollout import OPEN, begin, decide, is_over
 
 _log = structlog.get_logger(__name__)
-BY: Final = "forewarn"
 _WATCHED: Final = OPEN | {ModelState.CHAMPION}
 _MOST: Final = 1_000
 
@@ -68,4 +67,4 @@ class RolloutJob:
 def _deed(before: Rollout, after: Rollout) -> Deed:
     why = after.note if after.reason is not None else ""
     told = {"state": before.state.value}, {"state": after.state.value, "reason": after.reason and after.reason.value}
-    return Deed(AuditAction.MODEL_CHANGED, BY, f"rollout {after.id}", *told, "", why)
+    return Deed(AuditAction.MODEL_CHANGED, OWN, f"rollout {after.id}", *told, "", why)

@@ -75,10 +75,18 @@ class DriftWatch:
         self._end([a for a in self._open if a not in now or (a in known and known[a] != now[a])])
 
     def resume(self, findings: Sequence[Finding]) -> None:
-        """Take up what was open when the last process ended."""
-        mine = {f.asset_id: f for f in findings if f.detector == BY_MODEL and f.anomaly_type in DRIFTS}
-        self._open |= mine
-        self._end([asset for asset in mine if all(m.asset_id != asset for m in self._models)])
+        """Take up what was open when the last process ended. Of several of one machine the newest goes on."""
+        mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type in DRIFTS]
+        for finding in sorted(mine, key=lambda f: f.started_at):
+            before = self._open.get(finding.asset_id)
+            if before is not None and (before.signal_key, before.started_at) != (
+                finding.signal_key,
+                finding.started_at,
+            ):
+                self._end([finding.asset_id])
+            self._open[finding.asset_id] = finding
+        known = {model.asset_id for model in self._models}
+        self._end([asset for asset in {f.asset_id for f in mine} if asset not in known])
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Somebody else watches these machines. What stood of them."""
@@ -161,6 +169,10 @@ class DriftWatch:
             finding = self._open.pop(asset)
             end = max(at, finding.last_at)
             self._ended.append(replace(finding, last_at=end, ended_at=end))
+
+
+def _episode(finding: Finding) -> tuple[int, int]:
+    return finding.signal_key, finding.started_at
 
 
 def _key(model: MachineModel) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """Several detectors on one scale: the ratio of a score to its healthy quantile, learned on rows held out from the
 fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.trained_detector import Blame, Matrix, Parameters, TrainedDetector
 from forewarn.domain.errors import InvalidInput, NotEnoughData
+from forewarn.learning.built_detectors import Settings, built, settings_of, text_of
+from forewarn.learning.shared_part import Calibrated
 from forewarn.policies.alarm_budget import AlarmBudget, healthy_tail, threshold
 from forewarn.policies.drift_screen import ScreenedSignal, screen
 from forewarn.policies.standard_rows import share_of
@@ -23,7 +25,7 @@ _MANY_ROWS: Final = (1_000, 4_000, 8_000)  # the longer the past, the less a fit
 @dataclass(frozen=True, slots=True)
 class EnsembleSettings:
     """folds: contiguous blocks held out in turn (fewer where there are more than 1,000 rows). quantile: of
-    the healthy scores, ratio 1. most_rows: a longer past is learned from evenly spaced stretches that come to about as
+    the healthy ratios, 1. most_rows: a longer past is learned from evenly spaced stretches that come to about as
     many. budget: what the threshold is derived from."""
 
     folds: int = 16
@@ -34,11 +36,18 @@ class EnsembleSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """One detector as fitted. healthy: its score at the quantile, > 0."""
+    """One detector as fitted. healthy: what its scores are divided by, > 0 (healthy_levels). settings: its
+    hyper-parameters; None = those of the detector that is installed."""
 
     detector: str
     parameters: Parameters
     healthy: float
+    settings: Settings | None = None
+
+    @property
+    def kind(self) -> tuple[str, str | None]:
+        """Members of one kind are scored side by side."""
+        return self.detector, text_of(self.settings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,27 +69,44 @@ def fit_ensemble(
     """healthy: float64[n, m] as in TrainedDetector. A detector for which there is too little is left out; raises
     NotEnoughData where it is all of them."""
     settings = settings or EnsembleSettings()
-    rows = thinned(healthy, settings.most_rows)
-    verdicts = screen(rows)
-    rows = np.where([v.takes_part for v in verdicts], rows, np.nan)
+    rows, verdicts = learnable(healthy, settings)
     folds = max(settings.folds // (1 + sum(len(rows) > many for many in _MANY_ROWS)), 2)
-    members, ratios, refused = [], [], []
+    fitted, seen, held, refused = [], [], [], []
     for name, detector in detectors.items():
         try:
             parameters = detector.fit(rows, seed)
-            score = held_out_scores(rows, detector, folds, seed)
+            held.append(held_out_scores(rows, detector, folds, seed))
         except NotEnoughData as error:
             refused.append(str(error))
             continue
-        seen = detector.prepare([parameters]).score(rows[None], np.zeros(1, np.intp))[0]
-        level = healthy_level(seen, score, settings.quantile)
-        members.append(Member(name, parameters, level))
-        ratios.append(np.log(np.maximum(score / level, LEAST_RATIO)))
-    if not members:
+        seen.append(detector.prepare([parameters]).score(rows[None], np.zeros(1, np.intp))[0])
+        fitted.append((name, parameters, settings_of(detector)))
+    if not fitted:
         raise NotEnoughData("; ".join(refused) or "an ensemble needs at least one detector")
-    held_out = np.exp(mean_log(np.stack(ratios))).astype(np.float32)
+    levels = healthy_levels(np.stack(seen), np.stack(held), settings.quantile)
+    held_out = mean_ratio(np.stack(held) / levels[:, None]).astype(np.float32)
     limit = threshold(healthy_tail(held_out, settings.budget), settings.budget)
-    return Ensemble(tuple(members), limit, len(healthy), verdicts, held_out)
+    members = tuple(
+        Member(name, parameters, float(level), own)
+        for (name, parameters, own), level in zip(fitted, levels, strict=True)
+    )
+    return Ensemble(members, limit, len(healthy), verdicts, held_out)
+
+
+def healthy_levels(seen: Matrix, held_out: Matrix, quantile: float) -> Matrix:
+    """[members]: what each one's scores ([members, n]) are divided by, so that 1 is the healthy quantile of the mean of
+    the ratios: each one's own healthy level, times that of the mean. Members that seldom peak together have a mean that
+    stays far below their quantiles, on another machine they peak as one."""
+    own = np.array([healthy_level(*pair, quantile) for pair in zip(seen, held_out, strict=True)])
+    mean_seen, mean_held_out = (mean_ratio(scores / own[:, None]) for scores in (seen, held_out))
+    return np.asarray(own * healthy_level(mean_seen, mean_held_out, quantile))
+
+
+def learnable(healthy: Matrix, settings: EnsembleSettings) -> tuple[Matrix, tuple[ScreenedSignal, ...]]:
+    """(the rows that detectors are fitted to, a verdict per signal)."""
+    rows = thinned(healthy, settings.most_rows)
+    verdicts = screen(rows)
+    return np.where([v.takes_part for v in verdicts], rows, np.nan), verdicts
 
 
 def healthy_level(seen: Matrix, held_out: Matrix, quantile: float) -> float:
@@ -113,15 +139,21 @@ def joined(parts: Sequence[Matrix]) -> Matrix:
 def held_out_scores(rows: Matrix, detector: TrainedDetector, folds: int, seed: int = 0) -> Matrix:
     """float64[n]: each row scored by a fit that saw neither it nor a row within `context` of its block. In-sample
     scores are smaller than those to come. Raises NotEnoughData."""
-    n, context = len(rows), detector.context
-    edges = np.linspace(0, n, folds + 1).astype(int)
-    score = np.full(n, np.nan)
-    for first, last in pairwise(edges):
-        seen = joined([rows[: max(first - context, 0)], rows[last + context :]])
-        scorer = detector.prepare([detector.fit(seen, seed)])
+    context = detector.context
+    # What a template shares is held out with them: a part of it each that has not seen the block.
+    fitting = detector.folds if isinstance(detector, Calibrated) else (detector,) * folds
+    score = np.full(len(rows), np.nan)
+    for one, (first, last, seen) in zip(fitting, blocks_held_out(rows, len(fitting), context), strict=True):
+        scorer = one.prepare([one.fit(seen, seed)])
         begin = max(first - context, 0)
         score[first:last] = scorer.score(rows[None, begin:last], np.zeros(1, np.intp))[0, first - begin :]
     return score
+
+
+def blocks_held_out(rows: Matrix, folds: int, context: int) -> Iterator[tuple[int, int, Matrix]]:
+    """(first, last, the other rows) of contiguous blocks; rows within `context` of a block are in neither."""
+    for first, last in pairwise(np.linspace(0, len(rows), folds + 1).astype(int)):
+        yield first, last, joined([rows[: max(first - context, 0)], rows[last + context :]])
 
 
 def mean_log(logs: Matrix) -> Matrix:
@@ -132,24 +164,28 @@ def mean_log(logs: Matrix) -> Matrix:
     return np.where(2 * count >= len(logs), np.where(count > 0, mean, np.nan), np.nan)
 
 
+def mean_ratio(ratios: Matrix) -> Matrix:
+    """Geometric mean over the first axis, the members; NaN where fewer than half of them have an opinion."""
+    return np.asarray(np.exp(mean_log(np.log(np.maximum(ratios, LEAST_RATIO)))))
+
+
 class EnsembleScorer:
     """Ensembles of several machines side by side; all of the same number of signals and the same members, in order.
 
-    Raises InvalidInput where they are not, or where a member's detector is not among `detectors`."""
+    Each member is scored by the detector that it was learned with: of `detectors`, with the member's own settings.
+    Raises InvalidInput where they are not alike, or where a member's detector is not there or refuses its settings."""
 
     def __init__(self, detectors: Mapping[str, TrainedDetector], ensembles: Sequence[Ensemble]) -> None:
         if not ensembles:
             raise InvalidInput("There is no ensemble to score with", field="ensembles")
-        names = [member.detector for member in ensembles[0].members]
-        if any([member.detector for member in e.members] != names for e in ensembles):
+        kinds = [member.kind for member in ensembles[0].members]
+        if any([member.kind for member in e.members] != kinds for e in ensembles):
             raise InvalidInput("Ensembles of different members cannot be scored side by side", field="members")
-        unknown = [name for name in names if name not in detectors]
-        if unknown:
-            raise InvalidInput(f"No detector named {', '.join(unknown)} is installed here", field="members")
-        self._names = names
-        self._contexts = [detectors[name].context for name in names]
+        own = [built(detectors, member.detector, member.settings) for member in ensembles[0].members]
+        self._names = [name for name, _ in kinds]
+        self._contexts = [detector.context for detector in own]
         self._scorers = [
-            detectors[name].prepare([e.members[i].parameters for e in ensembles]) for i, name in enumerate(names)
+            detector.prepare([e.members[i].parameters for e in ensembles]) for i, detector in enumerate(own)
         ]
         self._healthy = np.array([[member.healthy for member in e.members] for e in ensembles])
 
@@ -161,17 +197,17 @@ class EnsembleScorer:
     def ratio(self, blocks: Matrix, models: NDArray[np.intp]) -> Matrix:
         """blocks: float64[k, n, m], block i by ensemble models[i]. float64[k, n]: geometric mean of the members'
         ratios; NaN where fewer than half of them have an opinion, always so for the first `context` rows."""
-        return self._mean(self._ratios(blocks, models))
+        return mean_ratio(self._ratios(blocks, models))
 
     def by_member(self, blocks: Matrix, models: NDArray[np.intp]) -> dict[str, Matrix]:
-        """float64[k, n] by name: each member's score against its own healthy quantile."""
+        """float64[k, n] by name: what `ratio` is the mean of."""
         return dict(zip(self._names, self._ratios(blocks, models), strict=True))
 
     def explain(self, blocks: Matrix, models: NDArray[np.intp]) -> Blame:
         """Shares weighed by the members' ratios; expected by the member that is most alarmed of those that expect
         something."""
         ratios = self._ratios(blocks[:, -self.context - 1 :], models)[:, :, -1]
-        spoken = ~np.isnan(self._mean(ratios))
+        spoken = ~np.isnan(mean_ratio(ratios))
         share = np.zeros((len(blocks), blocks.shape[2]))
         expected = np.full(share.shape, np.nan)
         best = np.zeros(share.shape)
@@ -192,6 +228,3 @@ class EnsembleScorer:
             score = scorer.score(blocks[:, skipped:], models)[:, context:]
             ratios[i, :, longest:] = score / self._healthy[models, i][:, None]
         return ratios
-
-    def _mean(self, ratios: Matrix) -> Matrix:
-        return np.asarray(np.exp(mean_log(np.log(np.maximum(ratios, LEAST_RATIO)))))

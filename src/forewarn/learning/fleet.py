@@ -14,8 +14,11 @@ from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.ensemble import Ensemble, EnsembleScorer
 from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.unit_reference import nearest, unit_changes
 from forewarn.policies.machine_rows import MachineRows, RowBlock
 from forewarn.policies.operating_regimes import UNKNOWN, RegimeTrees
+from forewarn.policies.read_share import ReadShare
+from forewarn.policies.unit_change import UnitEvent
 
 _log = structlog.get_logger(__name__)
 # A signal read slower than the grid has a value for as long as five of its periods, and at least for ten seconds.
@@ -70,7 +73,7 @@ class Fleet:
         fit = [m for m in models if m.members and all(s in table.key_of for s in m.signals)]
         kinds: dict[tuple[object, ...], list[MachineModel]] = {}
         for model in fit:
-            kinds.setdefault((len(model.signals), model.step_us, model.members), []).append(model)
+            kinds.setdefault((len(model.signals), model.step_us, model.kinds), []).append(model)
         self.models: tuple[MachineModel, ...] = tuple(model for alike in kinds.values() for model in alike)
         self.failed: dict[str, str] = {}  # by asset id: why its model is not asked any more
         self._squads: list[_Squad] = []
@@ -101,6 +104,16 @@ class Fleet:
             except Exception as error:
                 # A detector is somebody's plugin: what fails once is not asked again, and the readings go on.
                 self._put_aside(squad, error)
+
+    def unit_events(self) -> list[tuple[MachineModel, UnitEvent]]:
+        """Changes of unit that began or are over since this was asked last."""
+        return [told for squad in self._all for told in squad.unit_events()]
+
+    def resume_unit(self, asset_id: str, signal: str, values: tuple[float, float], since: int) -> bool:
+        """A change of unit that stood before. values: what the signal said, and what that is in the model's unit.
+        Whether the machine's model has such a signal, whose unit may change so."""
+        known = [(squad, i) for squad in self._all for i, m in enumerate(squad.models) if m.asset_id == asset_id]
+        return any(squad.resume_unit(i, signal, values, since) for squad, i in known)
 
     def explain(self, scores: FleetScores, at: tuple[int, int]) -> Why:
         """Why scores.ratio[at] is what it is."""
@@ -153,11 +166,17 @@ class _Squad:
         self._keys = keys
         step_us, signals = models[0].step_us, table.signals
         hold = np.stack([holds([signals[key] for key in row], step_us) for row in keys.tolist()])
-        self._rows = MachineRows(keys, step_us, hold, self._scorer.context)
+        self._units = unit_changes(models, keys, table)
+        self._reads = ReadShare(np.stack([np.max([way.change for way in m.usual], axis=0) for m in models]))
+        self._rows = MachineRows(keys, step_us, hold, self._scorer.context, self._screen)
+
+    def _screen(self, machine: Places, time: NDArray[np.int64], value: Matrix, read: NDArray[np.bool_]) -> Matrix:
+        return self._reads.screen(machine, self._units.screen(machine, time, value, read), read)
 
     def goes_on(self, place: int, before: "_Squad", theirs: int) -> bool:
         """Whether our machine is theirs, with rows made in the same way."""
-        same = before.models[theirs].signals == self.models[place].signals
+        old_model, model = before.models[theirs], self.models[place]
+        same = (old_model.signals, old_model.units) == (model.signals, model.units)
         rows, old = self._rows, before._rows
         alike = rows.step_us == old.step_us and rows.depth == old.depth
         return same and alike and bool((self._keys[place] == before._keys[theirs]).all())
@@ -165,6 +184,8 @@ class _Squad:
     def carry(self, before: "_Squad", theirs: Places, ours: Places) -> None:
         """Rows go on, and the time since the last change of regime where the regimes are the same."""
         self._rows.carry(before._rows, theirs, ours)
+        self._units.carry(before._units, theirs, ours)
+        self._reads.carry(before._reads, theirs, ours)
         for old, place in zip(theirs.tolist(), ours.tolist(), strict=True):
             if before.models[old].regimes is self.models[place].regimes:
                 self._regime[place], self._since[place] = before._regime[old], before._since[old]
@@ -176,6 +197,18 @@ class _Squad:
             ratio[~settled | ~block.fresh] = np.nan
             step_us = self._rows.step_us
             yield FleetScores(block.machine + self.first, block.time, ratio, regime, block.value, step_us)
+
+    def unit_events(self) -> list[tuple[MachineModel, UnitEvent]]:
+        told, self._units.events = self._units.events, []
+        return [(self.models[event.machine], event) for event in told]
+
+    def resume_unit(self, place: int, signal: str, values: tuple[float, float], since: int) -> bool:
+        signals = self.models[place].signals
+        column = signals.index(signal) if signal in signals else -1
+        conversion = -1 if column < 0 else nearest(self._units.known[place][column], *values)
+        if conversion >= 0:
+            self._units.resume(place, column, conversion, since)
+        return conversion >= 0
 
     def _regimes(self, block: RowBlock) -> tuple[Places, NDArray[np.bool_]]:
         """Of each new row, and whether it has stood for long enough."""

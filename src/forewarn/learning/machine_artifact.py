@@ -7,8 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.domain.errors import ArtifactRefused
+from forewarn.domain.errors import ArtifactRefused, InvalidInput
 from forewarn.domain.model_versions import ArtifactFault
+from forewarn.learning.built_detectors import Settings, check_settings
 from forewarn.learning.ensemble import Ensemble, Member
 from forewarn.learning.machine_model import MachineModel
 from forewarn.policies.drift_screen import ScreenedSignal
@@ -20,15 +21,18 @@ from forewarn.policies.usual_behaviour import Usual
 _KIND: Final = "machine"
 _TREE: Final = ("column", "threshold", "below", "above", "lowest", "highest")
 _USUAL: Final = ("centre", "spread", "step")
+_RANGE: Final = ("low", "high", "change")
+_OLD_RANGE: Final = 4.0  # spreads, of models that do not say what they saw
 _INPUTS: Final = ("edges", "share", "wander")
 _LEAST_STEP_US: Final = 1_000
 _MOST_SIGNALS: Final = 1_000
 _MOST_REGIMES: Final = 64
 
 
-class _Member(msgspec.Struct, forbid_unknown_fields=True):
+class _Member(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     detector: str
     healthy: float
+    settings: dict[str, Any] | None = None  # of models before there were any: those of the detector installed
 
 
 class _Ensemble(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +55,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 def packed(model: MachineModel) -> bytes:
     """The payload of an artifact. Raises InvalidInput where a detector's parameters are not plain arrays."""
     arrays: dict[str, NDArray[Any]] = {f"regimes.{name}": getattr(model.regimes, name) for name in _TREE}
-    for name in _USUAL:
+    for name in _USUAL + _RANGE:
         arrays[f"usual.{name}"] = np.stack([getattr(way, name) for way in model.usual])
     for name in _INPUTS if model.inputs else ():
         arrays[f"inputs.{name}"] = np.stack([getattr(way, name) for way in model.inputs])
@@ -76,7 +80,9 @@ def packed(model: MachineModel) -> bytes:
 
 def _told(ensemble: Ensemble) -> _Ensemble:
     screened = [(s.takes_part, None if np.isnan(s.slow_share) else s.slow_share, s.reason) for s in ensemble.screened]
-    members = [_Member(member.detector, member.healthy) for member in ensemble.members]
+    members = [
+        _Member(m.detector, m.healthy, None if m.settings is None else dict(m.settings)) for m in ensemble.members
+    ]
     return _Ensemble(ensemble.threshold, ensemble.rows, screened, members)
 
 
@@ -96,8 +102,8 @@ def unpacked(payload: bytes, version: str) -> MachineModel:
     ensembles = tuple(
         None if e is None else _ensemble(e, code, arrays, width) for code, e in enumerate(header.ensembles)
     )
-    members = {tuple(m.detector for m in e.members) for e in ensembles if e is not None}
-    if len(members) != 1 or members == {()}:
+    kinds = {tuple(m.kind for m in e.members) for e in ensembles if e is not None}
+    if len(kinds) != 1 or kinds == {()}:
         raise _poisoned("its regimes are not judged by the same detectors, or by none")
     return MachineModel(
         header.asset_id,
@@ -123,16 +129,34 @@ def _ensemble(told: _Ensemble, code: int, arrays: Mapping[str, NDArray[Any]], wi
     for i, member in enumerate(told.members):
         prefix = f"{code}.{i}."
         parameters = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-        members.append(Member(member.detector, parameters, member.healthy))
+        members.append(Member(member.detector, parameters, member.healthy, _settings(member)))
     screened = tuple(ScreenedSignal(part, float("nan") if s is None else s, why) for part, s, why in told.screened)
     held_out = _array(arrays, f"{code}.held_out", 1, "f").astype(np.float32)
     return Ensemble(tuple(members), told.threshold, told.rows, screened, held_out)
 
 
+def _settings(told: _Member) -> Settings | None:
+    if told.settings is not None:
+        try:
+            check_settings(told.detector, told.settings)
+        except InvalidInput as error:
+            raise _poisoned(str(error)) from None
+    return told.settings
+
+
 def _usual(arrays: Mapping[str, NDArray[Any]], width: int, regimes: int) -> tuple[Usual, ...]:
     parts = [_array(arrays, f"usual.{name}", 2, "f").astype(np.float64) for name in _USUAL]
+    if any(f"usual.{name}" in arrays for name in _RANGE):
+        parts += [_array(arrays, f"usual.{name}", 2, "f").astype(np.float64) for name in _RANGE]
+    else:
+        reach = _OLD_RANGE * parts[1]
+        parts += [parts[0] - reach, parts[0] + reach, np.zeros_like(reach)]
     if any(part.shape != (regimes, width) for part in parts):
         raise _poisoned("what is usual is not told of each regime and signal")
+    if (parts[3] > parts[4]).any():
+        raise _poisoned("the healthy range of a signal ends below where it begins")
+    if not ((parts[5] >= 0) & (parts[5] <= 1)).all():
+        raise _poisoned("a share of rows is none")
     return tuple(Usual(*(part[code] for part in parts)) for code in range(regimes))
 
 

@@ -1,6 +1,6 @@
 """What was learned of one machine: its signals side by side, its regimes, and an ensemble for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,14 @@ from forewarn.domain.assets import Signal
 from forewarn.domain.errors import NotEnoughData
 from forewarn.learning.ensemble import Ensemble, EnsembleSettings, fit_ensemble
 from forewarn.policies.model_drift import DriftSettings, InputReference, input_reference
-from forewarn.policies.operating_regimes import UNKNOWN, RegimeSettings, RegimeTree, find_regimes, settled
+from forewarn.policies.operating_regimes import (
+    UNKNOWN,
+    RegimeSettings,
+    RegimeTree,
+    breaks_of,
+    find_regimes,
+    settled,
+)
 from forewarn.policies.usual_behaviour import Usual, usual
 
 
@@ -46,6 +53,11 @@ class MachineModel:
         return next((tuple(m.detector for m in e.members) for e in self.ensembles if e is not None), ())
 
     @property
+    def kinds(self) -> tuple[tuple[str, str | None], ...]:
+        """Detectors and their settings; those of every ensemble are the same."""
+        return next((tuple(m.kind for m in e.members) for e in self.ensembles if e is not None), ())
+
+    @property
     def left_out(self) -> Mapping[str, str]:
         """Why a signal takes no part, by id; of the regime that was seen most."""
         most = max((e for e in self.ensembles if e is not None), key=lambda e: e.rows, default=None)
@@ -67,18 +79,13 @@ def learn_machine(
 
     Raises NotEnoughData where no regime has enough rows."""
     settings = settings or MachineSettings()
-    tree = find_regimes(healthy, [signal.kind for signal in signals], settings.regimes)
-    settle = settings.regimes.settle_rows if tree.count > 1 else 0
-    regime = tree.of(healthy)
-    regime[~settled(regime, settle)] = UNKNOWN
+    tree, settle, regimes = by_regime(healthy, signals, settings)
     ensembles: list[Ensemble | None] = []
     ways: list[Usual] = []
     inputs: list[InputReference] = []
     part_rows = round(DriftSettings().memory_s * 1e6 / step_us)
     refused: list[str] = []
-    for code in range(tree.count):
-        # What is of another regime is a break: no window reaches over it.
-        rows = np.where((regime == code)[:, None], healthy, np.nan)
+    for rows in regimes:
         ways.append(usual(rows))
         inputs.append(input_reference(rows, part_rows))
         try:
@@ -94,3 +101,15 @@ def learn_machine(
     alike = tuple(e if e is not None and tuple(m.detector for m in e.members) == whole else None for e in ensembles)
     ids, units = tuple(s.id for s in signals), tuple(s.unit for s in signals)
     return MachineModel(asset_id, ids, units, step_us, tree, alike, tuple(ways), settle, inputs=tuple(inputs))
+
+
+def by_regime(
+    healthy: Matrix, signals: Sequence[Signal], settings: MachineSettings
+) -> tuple[RegimeTree, int, Iterator[Matrix]]:
+    """(the ways the machine is run; rows that it takes to settle; the healthy rows of each way, in order). What is of
+    another regime is a break: no window reaches over it."""
+    tree = find_regimes(healthy, [signal.kind for signal in signals], settings.regimes)
+    settle = settings.regimes.settle_rows if tree.count > 1 else 0
+    regime = tree.of(healthy)
+    regime[~settled(regime, settle, breaks_of(healthy, settings.regimes))] = UNKNOWN
+    return tree, settle, (np.where((regime == code)[:, None], healthy, np.nan) for code in range(tree.count))

@@ -8,22 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.contracts.trained_detector import TrainedDetector
-from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
+from forewarn.domain.evidence import Evidence
 from forewarn.domain.findings import ENSEMBLE, Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.drift_watch import DriftWatch
-from forewarn.learning.fleet import Fleet, FleetScores, Why
+from forewarn.learning.fleet import Fleet, FleetScores
+from forewarn.learning.machine_evidence import evidence_of
 from forewarn.learning.machine_model import MachineModel
 from forewarn.learning.machine_words import changed_words, failed_words, of_other_unit, reason_of
-from forewarn.learning.model_findings import ModelFindings
+from forewarn.learning.model_advisories import ModelAdvisories
 from forewarn.learning.model_source import ModelSource, Refusal
 from forewarn.policies.alarm_budget import AlarmBudget
 from forewarn.policies.episodes import Episode, EpisodeSettings, EpisodeTracker
-from forewarn.policies.fault_signatures import Deviations, ranked_faults
 from forewarn.policies.scoring import ratio_score
 from forewarn.policies.severity import severity_of
-from forewarn.policies.usual_behaviour import departure
 
 TYPE: Final = "multivariate"
 _GAP_S: Final = 300.0
@@ -73,7 +72,7 @@ class MachineWatch:
         self._number: dict[str, int] = {}
         self._assets: list[str] = []
         self._refused: dict[str, Refusal] = {}
-        self._unusable, self._drift = ModelFindings(), drift
+        self._advice = ModelAdvisories(drift)
         self._judged: dict[int, NDArray[np.intp]] = {}  # by number: keys of the signals that its model judges
         self._heard: dict[int, tuple[int, int]] = {}  # by number: its newest row, and the newest with an opinion
         self._numbers: NDArray[np.int32] = np.zeros(0, np.int32)  # by place in the fleet
@@ -98,11 +97,9 @@ class MachineWatch:
             for asset in fresh:
                 self._judged.pop(self._number[asset], None)
             found += self._end_all({self._number[asset] for asset in fresh})
-        if self._refused or self._fleet.failed or self._unusable.any_open:
-            failed = {asset: Refusal("failed", failed_words(why)) for asset, why in self._fleet.failed.items()}
-            here = {a: r for a, r in (failed | self._refused).items() if a not in self._elsewhere}
-            found += self._unusable.follow(here, self._table, int(readings.time.max()))
-        return found
+        failed = {asset: Refusal("failed", failed_words(why)) for asset, why in self._fleet.failed.items()}
+        here = {a: r for a, r in (failed | self._refused).items() if a not in self._elsewhere}
+        return found + self._advice.of_refused(here, self._table, int(readings.time.max(initial=0)))
 
     def judges(self, size: int) -> NDArray[np.bool_]:
         """By signal key below `size`: its machine's own model speaks for it, and had an opinion lately: not where it
@@ -128,10 +125,7 @@ class MachineWatch:
     def resume(self, findings: Sequence[Finding]) -> None:
         """Take up episodes that were open when the last process ended."""
         self._follow()
-        self._unusable.resume(findings)
-        if self._drift is not None:
-            self._drift.resume(findings)
-            self._ended += self._drift.over()
+        self._ended += self._advice.resume(findings, self._fleet)
         for finding in sorted(findings, key=lambda f: f.started_at):
             if finding.detector == ENSEMBLE:
                 number = self._numbered(finding.asset_id)
@@ -155,20 +149,27 @@ class MachineWatch:
             gone[number] = all(signals.get(asset, [False]))
         ended = self._end_all(set(np.flatnonzero(gone).tolist()))
         self._elsewhere = {asset for asset, own in signals.items() if any(own)}
-        ended += self._unusable.let_go(self._elsewhere)
-        if self._drift is not None:
-            ended += self._drift.let_go({asset for asset, number in self._number.items() if gone[number]})
-        return ended
+        wholly = {asset for asset, number in self._number.items() if gone[number]}
+        return ended + self._advice.let_go(self._elsewhere, wholly)
 
-    def _end_all(self, numbers: set[int]) -> list[Finding]:
+    def _end_all(self, numbers: set[int], *, anew: bool = False) -> list[Finding]:
         """What stands of these machines ends."""
         gone = np.zeros(len(self._assets) + 1, np.bool_)
         gone[list(numbers)] = True
-        return [finding for tracker in self._trackers.values() for finding in self._end(tracker, gone)]
+        return [finding for tracker in self._trackers.values() for finding in self._end(tracker, gone, anew=anew)]
 
-    def _end(self, tracker: EpisodeTracker, gone: NDArray[np.bool_]) -> list[Finding]:
+    def _turned_back(self, scores: FleetScores) -> list[Finding]:
+        """Machines whose clock went back: what was seen since is of a time that has not come."""
+        numbers = self._numbers[scores.machine].tolist()
+        began = scores.time[:, 0].tolist()
+        back = {n for n, at in zip(numbers, began, strict=True) if at <= self._heard.get(n, (at - 1, 0))[0]}
+        for number in back:
+            del self._heard[number]
+        return self._end_all(back, anew=True) if back else []
+
+    def _end(self, tracker: EpisodeTracker, gone: NDArray[np.bool_], *, anew: bool = False) -> list[Finding]:
         told = []
-        for episode in tracker.let_go(gone):
+        for episode in tracker.let_go(gone, anew=anew):
             worst = max(self._peaks.pop(episode.signal, []), key=lambda p: p.ratio, default=None)
             ended = replace(episode, ended_at=episode.last_at)
             told.append(self._finding(ended, worst.evidence if worst is not None else None))
@@ -178,11 +179,10 @@ class MachineWatch:
         if self._source.revision == self._revision:
             return
         self._revision = self._source.revision
+        self._ended += self._advice.of_units(self._fleet, self._table)  # of rows of the past, for one
         self._fleet = Fleet(self._fitting(), self._table, self._detectors, self._fleet)
         self._refused, self._silenced = dict(self._source.refused()), set()
-        if self._drift is not None:
-            self._drift.follow(self._fleet.models)
-            self._ended += self._drift.over()
+        self._ended += self._advice.follow(self._fleet)
         numbers = [self._numbered(model.asset_id) for model in self._fleet.models]
         self._judged = {
             n: np.array([self._table.key_of[s] for s in m.signals if s not in m.left_out], np.intp)
@@ -243,11 +243,9 @@ class MachineWatch:
     def _seen_in(self, scores: FleetScores) -> list[Finding]:
         numbers = [int(number) for number in self._numbers[scores.machine]]
         before = np.array([number in self._blamed for number in numbers], np.bool_)
-        found = self._judge(scores)
-        if self._drift is not None:
-            after = np.array([number in self._blamed for number in numbers], np.bool_)
-            found += self._drift.take(scores, before | after, self._table)
-        return found
+        found = self._turned_back(scores) + self._judge(scores)
+        after = np.array([number in self._blamed for number in numbers], np.bool_)
+        return found + self._advice.take(scores, before | after, self._fleet, self._table)
 
     def _judge(self, scores: FleetScores) -> list[Finding]:
         numbers = self._numbers[scores.machine]
@@ -307,57 +305,11 @@ class MachineWatch:
     def _peak(self, scores: FleetScores, k: int, row: int) -> _Peak | None:
         """None where its detectors cannot say why: somebody's plugin must not hold up the line."""
         try:
-            evidence = self._evidence(scores, k, row)
+            evidence = evidence_of(self._fleet, self._table, scores, (k, row))
         except Exception as error:
             self._fleet.put_aside(scores, error)
             return None
         return _Peak(int(scores.time[k, row]), float(scores.ratio[k, row]), evidence)
-
-    def _evidence(self, scores: FleetScores, k: int, row: int) -> Evidence:
-        model = self._fleet.models[scores.machine[k]]
-        why = self._fleet.explain(scores, (k, row))
-        regime = int(scores.regime[k, row])
-        ensemble = model.ensembles[regime]
-        assert ensemble is not None, "a row without an ensemble has no ratio"
-        share = np.nan_to_num(why.blame.share[0])
-        parts = tuple(
-            Contribution(
-                model.signals[c],
-                round(float(share[c]), 4),
-                _number(why.rows[-1, c]),
-                _number(why.blame.expected[0, c]),
-                model.units[c],
-            )
-            for c in np.argsort(-share, kind="stable")
-        )
-        end = int(scores.time[k, row]) + model.step_us
-        return Evidence(
-            ratio=float(scores.ratio[k, row]),
-            threshold=ensemble.threshold,
-            regime=regime,
-            regimes=model.regimes.count,
-            window_start=end - (self._fleet.context_of(scores) + 1) * model.step_us,
-            window_end=end,
-            # One whose window is not full yet has no opinion; the rest have spoken for it.
-            members=tuple((name, round(ratio, 3)) for name, ratio in why.members.items() if np.isfinite(ratio)),
-            contributions=parts,
-            hypotheses=self._hypotheses(model, regime, why),
-            model=model.version,
-        )
-
-    def _hypotheses(self, model: MachineModel, regime: int, why: Why) -> tuple[Hypothesis, ...]:
-        departs = departure(model.usual[regime], why.rows)
-        signals = [self._table.signals[self._table.key_of[s]] for s in model.signals]
-        asset = self._table.assets.get(model.asset_id)
-        seen = Deviations(
-            names=[s.name if s else "" for s in signals],
-            kinds=[s.kind if s else "" for s in signals],
-            level=departs.level,
-            share=why.blame.share[0],
-            restlessness=departs.restlessness,
-            missing=departs.missing,
-        )
-        return tuple(fault.told() for fault in ranked_faults(asset.template if asset else "", seen))
 
     def _finding(self, episode: Episode, evidence: Evidence | None) -> Finding:
         number = episode.signal
@@ -383,7 +335,3 @@ class MachineWatch:
             count=episode.count,
             evidence=evidence,
         )
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -7,9 +7,12 @@ from forewarn.domain.findings import BY_MODEL, Finding
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.drift_watch import DRIFTS
 from forewarn.learning.model_source import Refusal
+from forewarn.learning.regime_watch import UNSEEN_REGIME
+from forewarn.learning.unit_watch import UNIT_CHANGED
 from forewarn.policies.severity import severity_of
 
 _SCORE = 0.65
+_OTHERS = DRIFTS | {UNIT_CHANGED, UNSEEN_REGIME}  # whose watches take up their own
 
 
 class ModelFindings:
@@ -22,10 +25,17 @@ class ModelFindings:
     def any_open(self) -> bool:
         return bool(self._open)
 
-    def resume(self, findings: Sequence[Finding]) -> None:
-        """Take up what was open when the last process ended."""
-        mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type not in DRIFTS]
-        self._open |= {f.asset_id: f for f in mine}
+    def resume(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Take up what was open when the last process ended. Of several of one machine the newest goes on; the others
+        end, as nobody would end them later."""
+        mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type not in _OTHERS]
+        ended = []
+        for finding in sorted(mine, key=lambda f: f.started_at):
+            before = self._open.get(finding.asset_id)
+            if before is not None and _episode(before) != _episode(finding):
+                ended.append(replace(before, ended_at=before.last_at))
+            self._open[finding.asset_id] = finding
+        return ended
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Of machines that somebody else watches from here on."""
@@ -49,6 +59,10 @@ class ModelFindings:
                 self._open[asset_id] = found
                 told.append(found)
         return told
+
+
+def _episode(finding: Finding) -> tuple[int, int]:
+    return finding.signal_key, finding.started_at
 
 
 def _type(refusal: Refusal) -> str:

@@ -82,6 +82,7 @@ class ModelTrials:
         self._revision: int | None = None
         self._table = SignalTable.of(())
         self._sides: dict[tuple[str, int, Side], _Side] = {}
+        self._tallies: list[Tally] = []
 
     @property
     def any(self) -> bool:
@@ -98,9 +99,11 @@ class ModelTrials:
         self._follow()
         for side in self._sides.values():
             side.score(readings)
+        # Of all sides at once: one that has seen these rows beside one that has not would be judged for it.
+        self._tallies = [side.tally for side in self._sides.values()]
 
     def tallies(self) -> list[Tally]:
-        return [side.tally for side in tuple(self._sides.values())]
+        return list(self._tallies)
 
     def _follow(self) -> None:
         if self._source.revision == self._revision:
@@ -146,7 +149,7 @@ class _Side:
         self._told = False
 
     def use(self, wanted: TrialSide) -> None:
-        if wanted.versions != self._source.side.versions:
+        if wanted.models != self._source.side.models:
             self._source.revision += 1
         self._source.side = wanted
         new = wanted.refused - self._refused

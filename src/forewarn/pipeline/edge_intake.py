@@ -75,6 +75,11 @@ class EdgeDesk:
         mask = self._mask[:size]
         return mask if len(mask) == size else np.concatenate((mask, np.zeros(size - len(mask), np.bool_)))
 
+    def scored_by(self) -> dict[str, NDArray[np.int32]]:
+        """Keys of the signals that each gateway scores, by its name; those that score none are left out."""
+        with self._lock:
+            return {name: keys for name, keys in self._scored.items() if len(keys)}
+
     def vouched(self, size: int) -> NDArray[np.int64]:
         with self._lock:
             known = self._vouched[:size].copy()

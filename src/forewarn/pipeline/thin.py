@@ -17,6 +17,7 @@ from forewarn.contracts.raw_ring import RawRing
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent
 from forewarn.domain.findings import Finding
+from forewarn.domain.gateways import Reduction
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Aggregates, Series
 from forewarn.domain.signal_table import SignalTable
@@ -27,6 +28,7 @@ from forewarn.policies.thinning import Thinned, Thinning
 from forewarn.policies.thinning_minutes import joined
 from forewarn.policies.thinning_plan import ThinPlan
 from forewarn.policies.thinning_windows import OpenFinding, Window, Windows
+from forewarn.policies.whole_stretches import WholeStretches, turn_of, with_newest
 
 _log = structlog.get_logger(__name__)
 _PARCEL_ROWS: Final = 20_000
@@ -42,13 +44,16 @@ Keys = NDArray[np.int32]
 @dataclass(frozen=True, slots=True)
 class ThinSettings:
     """context_s: raw readings before and after what was found. finding_full_s: at most so long while a finding lasts.
-    A parcel of normal readings waits flush_s, and until it holds fill_rows, but no longer than fill_s."""
+    A parcel of normal readings waits flush_s, and until it holds fill_rows, but no longer than fill_s. whole: when all
+    readings of a machine are sent though they are normal. thinned: as in Reduction, for those who ask."""
 
     context_s: float = 10.0
     finding_full_s: float = 300.0
     flush_s: float = 0.5
     fill_s: float = 10.0
     fill_rows: int = 100
+    whole: WholeStretches = field(default_factory=WholeStretches)
+    thinned: tuple[tuple[str, bool], ...] = (("*", True),)
 
 
 @dataclass(slots=True)
@@ -131,7 +136,8 @@ class ThinStage:
 
     def _resume(self) -> None:
         """Begin where the outbox stands."""
-        engine, self._windows, told = _unpacked(self._outbox.state, self._settings)
+        engine, self._windows, told, before = _unpacked(self._outbox.state, self._settings)
+        self.reductions = self._reductions(before)
         self._told = told or {"": self._clock() + _TOLD_US}
         self._thinning = Thinning(self._plan, engine)
         self._spread()
@@ -142,6 +148,12 @@ class ThinStage:
             since = max(self._told.values()) - _TOLD_US
             self._load.events += [event for event in self._missed(since) if _name(event) not in self._told]
         self._last = None
+
+    def _reductions(self, before: Sequence[Reduction]) -> tuple[Reduction, ...]:
+        whole = self._settings.whole
+        # Of what it sent before its first state nobody need know: that is nothing.
+        since = self._clock() if self._outbox.state else 0
+        return with_newest(before, Reduction(since, self._settings.thinned, whole.seconds, whole.every_s))
 
     def _go_back_if_begun_anew(self) -> None:
         if self._outbox.offset < self._flushed:
@@ -205,7 +217,8 @@ class ThinStage:
         rows = carriage.readings if carriage.first > self._taken else coalesce(batches)
         now = self._clock()
         if len(rows):
-            out = self._thinning.take(rows, self._inside(rows.signal, rows.time), now)
+            full = self._inside(rows.signal, rows.time) | self._in_stretch(rows.signal, rows.time)
+            out = self._thinning.take(rows, full, now)
             self._book(out)
             self._recent.put(rows, out.kept, now)
         self._load.read += len(rows)
@@ -250,9 +263,13 @@ class ThinStage:
         if packed or moved or self._taken > self._flushed:
             self._remember(load.events)
             tally = Tally(load.read, load.kept, load.thinned, self._thinning.in_hand)
-            self._outbox.pack(packed, tally, _packed(self._thinning, self._windows, self._told), self._taken)
+            self._outbox.pack(packed, tally, self._state(), self._taken)
         self._flushed = self._taken
         self._load = _Load(self._clock())
+
+    def _state(self) -> bytes:
+        engine = zstandard.ZstdCompressor(level=1).compress(self._thinning.state())
+        return msgspec.msgpack.encode((engine, self._windows.windows, self._windows.open, self._told, self.reductions))
 
     def _remember(self, events: Sequence[AlarmEvent]) -> None:
         """Which alarm events of the newest minute were told."""
@@ -283,11 +300,18 @@ class ThinStage:
         for asset_id, window in self._windows.windows.items():
             keys = self._keys_of(asset_id)
             self._start[keys], self._end[keys] = window.start, window.end
+        self._turn = np.array([0 if s is None else turn_of(s.asset_id) for s in self._table.signals], np.int64)
 
     def _inside(self, signal: Keys, time: NDArray[np.int64]) -> NDArray[np.bool_]:
         inside = signal < self._table.size
         known = signal[inside]
         inside[inside] = (time[inside] >= self._start[known]) & (time[inside] <= self._end[known])
+        return inside
+
+    def _in_stretch(self, signal: Keys, time: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Normal or not, all of the machine is sent."""
+        inside = signal < len(self._turn)
+        inside[inside] = self._settings.whole.inside(self._turn[signal[inside]], time[inside])
         return inside
 
 
@@ -313,22 +337,21 @@ def _no_rows() -> ReadingBatch:
 
 
 _Told = dict[str, int]
-_Kept = tuple[bytes, dict[str, Window], dict[str, OpenFinding], _Told]
+_Kept = tuple[bytes, dict[str, Window], dict[str, OpenFinding], _Told, tuple[Reduction, ...]]
+_PARTS: Final = 5
 
 
 def _name(event: AlarmEvent) -> str:
     return f"{event.asset_id}\t{event.rule_id}\t{event.at}\t{event.kind}"
 
 
-def _packed(thinning: Thinning, windows: Windows, told: _Told) -> bytes:
-    engine = zstandard.ZstdCompressor(level=1).compress(thinning.state())
-    return msgspec.msgpack.encode((engine, windows.windows, windows.open, told))
-
-
-def _unpacked(state: bytes, settings: ThinSettings) -> tuple[bytes, Windows, _Told]:
+def _unpacked(state: bytes, settings: ThinSettings) -> tuple[bytes, Windows, _Told, tuple[Reduction, ...]]:
     """Raises InvalidInput (the thinning's) or msgspec.DecodeError for what another version wrote."""
     windows = Windows(settings.context_s, settings.finding_full_s)
     if not state:
-        return b"", windows, {}
-    engine, windows.windows, windows.open, told = msgspec.msgpack.decode(state, type=_Kept)
-    return zstandard.ZstdDecompressor().decompress(engine), windows, told
+        return b"", windows, {}, ()
+    parts = msgspec.msgpack.decode(state, type=list[Any])
+    if len(parts) < _PARTS:
+        parts.append(())  # of a version that sent no stretch whole
+    engine, windows.windows, windows.open, told, reductions = msgspec.convert(parts, type=_Kept)
+    return zstandard.ZstdDecompressor().decompress(engine), windows, told, reductions

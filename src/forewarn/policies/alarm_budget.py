@@ -34,7 +34,7 @@ class AlarmBudget:
     row_s: float = 1.0
     on_rows: int = 3
     off_rows: int = 10
-    least: float = 1.1
+    least: float = 1.4
     most: float = 4.0
 
     def __post_init__(self) -> None:

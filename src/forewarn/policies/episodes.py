@@ -114,12 +114,13 @@ class EpisodeTracker:
             s["expected"][key] = np.nan if f.expected is None else f.expected
             s["told_at"][key], s["told_score"][key] = f.last_at, f.score
 
-    def let_go(self, mask: NDArray[np.bool_]) -> list[Episode]:
-        """Forget the signals of `mask` (by key): somebody else follows them from here on. What was open of them."""
+    def let_go(self, mask: NDArray[np.bool_], *, anew: bool = False) -> list[Episode]:
+        """Forget the signals of `mask` (by key): somebody else follows them from here on. What was open of them.
+        anew: their clock was wrong, and readings older than what was seen count again."""
         keys = np.flatnonzero(mask[: len(self._state["open"])])
         told = [self._episode(int(key), None) for key in keys[self._state["open"][keys]]]
         for name, (_, fill) in _STATE.items():
-            if name != "seen":
+            if anew or name != "seen":
                 self._state[name][keys] = fill
         return told
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from forewarn.domain.evidence import Hypothesis
 from forewarn.policies.fault_table import FAULTS, Fault, Sign, Symptom
 from forewarn.policies.signal_roles import role_of, spoken
+from forewarn.policies.usual_behaviour import BEYOND_DOUBT
 
 Column = NDArray[np.float64]
 _QUIET_Z: Final = 2.0  # below this a signal is as usual
-_CLEAR_Z: Final = 6.0  # from here on a departure is beyond doubt
 _LEAST_SCORE: Final = 0.5
 _MOST: Final = 3
 _STILL: Final = 0.1  # share of its usual restlessness below which a signal is stuck
@@ -100,7 +100,7 @@ def _machine_faults(faults: Sequence[Fault], seen: Deviations) -> list[RankedFau
     clear = max(
         (abs(level) for role, level in zip(roles, seen.level, strict=True) if role and level == level), default=0
     )
-    strength = float(np.clip((clear - _QUIET_Z) / (_CLEAR_Z - _QUIET_Z), 0.0, 1.0))
+    strength = float(np.clip((clear - _QUIET_Z) / (BEYOND_DOUBT - _QUIET_Z), 0.0, 1.0))
     if not strength:
         return []
     possible = [f for f in faults if _leading_measured(f, view)]

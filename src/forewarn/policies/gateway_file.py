@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from forewarn.domain.assets import Plant
+from forewarn.domain.errors import ConfigurationError
 from forewarn.policies.gateway_settings import (
     GatewaySettings,
     OutputSettings,
@@ -19,6 +20,7 @@ from forewarn.policies.gateway_settings import (
 )
 from forewarn.policies.plant_file import SourceCheck, open_file, read_plant
 from forewarn.policies.toml_table import Table, did_you_mean
+from forewarn.policies.whole_stretches import LEAST_EVERY_S, LONGEST_S, MOST_EVERY_S, WholeStretches
 
 OutputCheck = Callable[[str, str, Mapping[str, object]], Sequence[str]]
 BrokerCheck = Callable[[Mapping[str, object]], Sequence[str]]
@@ -46,7 +48,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "timeout_s",
         "model_keys",
     ),
-    "gateway.thin": (*_THIN, "context_s", "finding_full_s", "hold_s", "rule"),
+    "gateway.thin": (*_THIN, "context_s", "finding_full_s", "hold_s", "whole_s", "whole_every_s", "rule"),
     "gateway.thin.rule": ("signals", *_THIN),
     "gateway.output": ("name", "output", "settings"),
     "gateway.standby": ("group", "seconds", "broker"),
@@ -93,6 +95,7 @@ def _gateway(
         "context_s": thin.number("context_s", least=0),
         "finding_full_s": thin.number("finding_full_s", least=0),
         "hold_s": thin.number("hold_s", least=0),
+        "whole": _stretches(thin),
     }
     return GatewaySettings(
         name=_name(table) if root.has("gateway") else "",
@@ -117,8 +120,8 @@ def _path(table: Table, key: str) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _whole(table: Table, key: str, least: int) -> int | None:
-    number = table.number(key, least=least)
+def _whole(table: Table, key: str, least: int, most: int | None = None) -> int | None:
+    number = table.number(key, least=least, most=most)
     if number is not None and number != int(number):
         table.wrong(key, f"{key} must be a whole number, not {number}")
     return None if number is None else int(number)
@@ -145,6 +148,20 @@ def _thin(table: Table, default: ThinWords) -> ThinWords:
     if (percent := table.number("error_percent", least=0, most=100)) is not None:
         return replace(words, error=None, error_percent=percent)
     return words
+
+
+def _stretches(table: Table) -> WholeStretches | None:
+    """None where it is wrong."""
+    seconds = _whole(table, "whole_s", 0, LONGEST_S)
+    every_s = _whole(table, "whole_every_s", LEAST_EVERY_S, MOST_EVERY_S)
+    usual = WholeStretches()
+    try:
+        return WholeStretches(
+            usual.seconds if seconds is None else seconds, usual.every_s if every_s is None else every_s
+        )
+    except ConfigurationError as error:
+        table.wrong("whole_s" if table.has("whole_s") else "whole_every_s", str(error))
+        return None
 
 
 def _thin_rules(table: Table, default: ThinWords) -> list[ThinRuleWords]:

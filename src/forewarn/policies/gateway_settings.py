@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from forewarn.policies.whole_stretches import WholeStretches
+
 
 class ThinMethod(StrEnum):
     NONE = "none"
@@ -81,5 +83,6 @@ class GatewaySettings:
     context_s: float = 10.0
     finding_full_s: float = 300.0
     hold_s: float = 10.0
+    whole: WholeStretches = field(default_factory=WholeStretches)
     outputs: tuple[OutputSettings, ...] = ()
     standby: StandbySettings | None = None

@@ -3,10 +3,11 @@
 A row holds the last good value of each signal within its step, or before it for at most `hold` steps; after that the
 signal has no value. Rows are of source time. One is closed, and told, when its machine brings a reading more than
 `GRACE` steps newer, so that sources which lag each other by a step make the same rows as the historian does
-afterwards. What comes for a row that is closed is too late.
+afterwards. What comes for a row that is closed is too late. Of a clock that jumps ahead as many rows are made as break
+every window; one that jumps back is followed after a minute.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +20,15 @@ from forewarn.domain.status import is_good
 GRACE: Final = 1
 _OPEN: Final = GRACE + 1  # rows of a machine that are still open
 _NEVER: Final = np.iinfo(np.int64).min // 2
+_TURN_US: Final = 60_000_000
+_TURN_STEPS, _TURN_TAKES = 10, 5
+_FARTHEST: Final = 2**43  # steps; whoever says more does not know the time
 
 Places = NDArray[np.intp]
 Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+# (machine[k], time[k, n], value[k, n, m], read like value: in its row, not held) -> the values that count, NaN = not.
+Screen = Callable[[Places, NDArray[np.int64], Matrix, Flags], Matrix]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +58,17 @@ class _Sequence:
 class MachineRows:
     """Machines of equally many signals and one step. State is bounded by their number."""
 
-    def __init__(self, keys: NDArray[np.int32], step_us: int, hold: NDArray[np.int64], depth: int) -> None:
+    def __init__(
+        self,
+        keys: NDArray[np.int32],
+        step_us: int,
+        hold: NDArray[np.int64],
+        depth: int,
+        screen: Screen | None = None,
+    ) -> None:
         """keys: int32[machines, m], signal keys, 0 where there is none. hold: int64[machines, m], steps that a value
-        lasts."""
+        lasts. screen: asked of every row before it is told or kept."""
+        self._screen = screen
         self.step_us, self.depth = step_us, depth
         self._hold = hold
         machines, self._width = keys.shape
@@ -62,6 +77,9 @@ class MachineRows:
         self._place[0] = -1
         self._reach = int(hold.max(initial=0)) + depth + _OPEN + 1
         self._newest = np.full(machines, _NEVER)
+        self._late_since = np.full(machines, _NEVER)  # of batches in which nothing was in time, and how many
+        self._late_takes = np.zeros(machines, np.int64)
+        self._turn = max(_TURN_US // step_us, _TURN_STEPS)
         self._open = np.full((machines, _OPEN, self._width), np.nan)
         self._last = np.full((machines, self._width), np.nan)
         self._age = np.zeros((machines, self._width), np.int64)
@@ -89,9 +107,32 @@ class MachineRows:
         unknown = self._newest == np.iinfo(np.int64).max
         np.minimum.at(self._newest, machine[unknown[machine]], bucket[unknown[machine]])
         in_time = bucket > self._newest[machine] - _OPEN
+        if self._late_takes.any() or not in_time.all():
+            self._turn_back(machine, bucket, in_time)
+            in_time = bucket > self._newest[machine] - _OPEN
         if in_time.any():
             sequence = self._sequence(machine[in_time], column[in_time], bucket[in_time], batch.value[picked][in_time])
             yield from self._close(sequence)
+
+    def _turn_back(self, machine: Places, bucket: NDArray[np.int64], in_time: Flags) -> None:
+        """Machines of which nothing came in time for some batches, while what is late went on for a minute: the clock
+        was wrong before. They begin anew where it is now, with nothing known. What an outage left to be told late has
+        readings in time beside it."""
+        size = len(self._newest)
+        first, newest = np.full(size, np.iinfo(np.int64).max), np.full(size, _NEVER)
+        np.minimum.at(first, machine, bucket)
+        np.maximum.at(newest, machine, bucket)
+        is_late = newest != _NEVER
+        is_late[machine[in_time]] = False
+        self._late_since = np.where(is_late, np.where(self._late_takes > 0, self._late_since, first), self._late_since)
+        self._late_takes = np.where(is_late, self._late_takes + 1, self._late_takes)
+        self._late_takes[machine[in_time]] = 0
+        turned = is_late & (self._late_takes >= _TURN_TAKES) & (newest - self._late_since >= self._turn)
+        turned &= self._newest - newest > self._turn
+        if turned.any():
+            self._newest[turned], self._late_takes[turned], self._age[turned] = newest[turned], 0, 0
+            for kept in (self._open, self._last, self._ring):
+                kept[turned] = np.nan
 
     def _usable(self, batch: ReadingBatch) -> NDArray[np.intp]:
         ours = batch.signal < len(self._place)
@@ -101,7 +142,7 @@ class MachineRows:
     def _sequence(self, machine: Places, column: Places, bucket: NDArray[np.int64], value: Matrix) -> _Sequence:
         touched, at = np.unique(machine, return_inverse=True)
         base = self._newest[touched] - GRACE  # bucket of the first open row
-        ahead = np.maximum(bucket - base[at] - GRACE, 0)
+        ahead = np.clip(bucket - base[at] - GRACE, 0, _FARTHEST)
         steps = np.unique(np.stack((at, ahead), axis=1), axis=0)
         owner, later = steps[:, 0], steps[:, 1]
         before = np.where(np.r_[True, owner[1:] != owner[:-1]], 0, np.r_[0, later[:-1]])
@@ -151,7 +192,10 @@ class MachineRows:
         for n in np.unique(closed[closed > 0]):
             some = np.flatnonzero(closed == n)
             at = start[some][:, None] + 1 + np.arange(n)
-            yield self._block(machine[some], rows.bucket[at] * self.step_us, fresh[at], filled[at])
+            time, value = rows.bucket[at] * self.step_us, filled[at]
+            if self._screen is not None:
+                value = self._screen(machine[some], time, value, read[at])
+            yield self._block(machine[some], time, fresh[at], value)
 
     def _block(self, machine: Places, time: NDArray[np.int64], fresh: NDArray[np.bool_], filled: Matrix) -> RowBlock:
         value = np.concatenate((self._ring[machine], filled), axis=1)

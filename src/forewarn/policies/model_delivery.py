@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 
-from forewarn.domain.model_delivery import LATENCY_CLASSES, Side, Tally, Trial, WantedModels
+from forewarn.domain.model_delivery import LATENCY_CLASSES, HeldModels, Side, Tally, Thresholds, Trial, WantedModels
 from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import Observed, Rollout
 from forewarn.policies.rollout import acts_on
@@ -41,18 +41,55 @@ def trials_of(champions: Mapping[str, str], former: Mapping[str, str], rollouts:
     return found
 
 
+def assets_by_version(wanted: WantedModels) -> dict[str, str]:
+    """Whose model each of the versions is."""
+    found = {version: asset_id for asset_id, version in wanted.acting.items()}
+    for trial in wanted.trials:
+        found[trial.challenger] = trial.asset_id
+        if trial.champion is not None:
+            found[trial.champion] = trial.asset_id
+    return found
+
+
 def narrowed(wanted: WantedModels, signals: Mapping[str, Collection[str]], collected: Collection[str]) -> WantedModels:
     """What of it is for who collects those signals: versions all of whose signals (by version id) are among them."""
     has = {version for version, ids in signals.items() if ids and all(one in collected for one in ids)}
     acting = {asset_id: version for asset_id, version in wanted.acting.items() if version in has}
     trials = tuple(t for t in wanted.trials if t.challenger in has and (t.champion is None or t.champion in has))
-    return named(replace(wanted, acting=acting, trials=trials))
+    mine = replace(wanted, acting=acting, trials=trials)
+    thresholds = {version: told for version, told in wanted.thresholds.items() if version in mine.versions}
+    return named(replace(mine, thresholds=thresholds))
 
 
 def named(wanted: WantedModels) -> WantedModels:
     """With its revision: the same content has the same name."""
-    told = json.dumps(asdict(replace(wanted, revision="")), sort_keys=True)
-    return replace(wanted, revision=hashlib.sha256(told.encode()).hexdigest()[:16])
+    return replace(wanted, revision=_name(asdict(replace(wanted, revision=""))))
+
+
+def held(
+    wanted: WantedModels, acting: Mapping[str, str], refused: Mapping[str, str], keys: Iterable[str]
+) -> HeldModels:
+    """With its name. wanted: what is followed, with the thresholds that are in use. keys: 64 hexadecimal digits
+    each."""
+    used = {version: wanted.thresholds[version] for version in acting.values() if version in wanted.thresholds}
+    told = HeldModels(
+        "", wanted.revision, acting, refused, thresholds_name(used), tuple(sorted(fingerprint(key) for key in keys))
+    )
+    return replace(told, name=_name(asdict(told)))
+
+
+def thresholds_name(thresholds: Mapping[str, Thresholds]) -> str:
+    """Empty where there are none."""
+    return _name({version: list(told) for version, told in thresholds.items()}) if thresholds else ""
+
+
+def fingerprint(key: str) -> str:
+    """Of a public key of 64 hexadecimal digits."""
+    return hashlib.sha256(bytes.fromhex(key)).hexdigest()[:16]
+
+
+def _name(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def observed(rollout: Rollout, side: Side, tallies: Sequence[Tally]) -> Observed | None:

@@ -29,7 +29,8 @@ _EMPTY: Final = 0.001  # share of the rows that a bin of a valley may hold: star
 class RegimeSettings:
     """valley: least width, in ranges. least_rows: of a regime that is kept apart. least_stay: rows that half of the
     stays in a heap must last. settle_rows: after a change of regime nothing is said. beyond: how far outside its
-    regime's range, in ranges, a setting is unknown."""
+    regime's range, in ranges, a setting is unknown. settled_at_breaks: the rows are of stretches so short that nothing
+    would be left of them if each had to settle first."""
 
     valley: float = 0.1
     least_rows: int = 300
@@ -37,6 +38,16 @@ class RegimeSettings:
     most: int = 6
     settle_rows: int = 120
     beyond: float = 0.25
+    settled_at_breaks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A setting outside of low to high, which is what was seen of it and some room."""
+
+    column: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +72,30 @@ class RegimeTree:
         found: Codes = RegimeTrees([self]).of(values[None], np.zeros(1, np.intp))[0]
         return found
 
+    def is_beyond(self, values: Matrix) -> NDArray[np.bool_]:
+        """values: float64[n, m]. Where a setting is far from all that was seen; not where one that decides has no
+        value."""
+        return np.asarray(self._far(values).any(axis=1))
+
+    def beyond(self, row: Matrix) -> Beyond | None:
+        """row: float64[m]. The first setting that is far from what was seen."""
+        far = self._far(row[None])[0]
+        if not far.any():
+            return None
+        column, leaf = int(np.argmax(far)), int(self._leaves(row[None])[0])
+        return Beyond(column, float(self.lowest[leaf, column]), float(self.highest[leaf, column]))
+
+    def _leaves(self, values: Matrix) -> Codes:
+        leaves: Codes = RegimeTrees([self]).leaves(values[None], np.zeros(1, np.intp))[0]
+        return leaves
+
+    def _far(self, values: Matrix) -> NDArray[np.bool_]:
+        leaf = self._leaves(values)
+        place = np.maximum(leaf, 0)
+        with np.errstate(invalid="ignore"):
+            far = (values < self.lowest[place]) | (values > self.highest[place])
+        return np.asarray(far & (leaf >= 0)[:, None])
+
 
 class RegimeTrees:
     """Those of many machines with equally many signals, asked in one call."""
@@ -80,14 +115,16 @@ class RegimeTrees:
 
     def of(self, values: Matrix, tree: Codes) -> Codes:
         """values: float64[k, n, m], block i judged by tree[i] -> intp[k, n]."""
-        regime = self._leaves(values, tree)
+        regime = self.leaves(values, tree)
         known = regime >= 0
         place = np.where(known, regime, 0)
         with np.errstate(invalid="ignore"):
             far = (values < self._lowest[tree[:, None], place]) | (values > self._highest[tree[:, None], place])
         return np.where(known & ~far.any(axis=2), regime, UNKNOWN)
 
-    def _leaves(self, values: Matrix, tree: Codes) -> Codes:
+    def leaves(self, values: Matrix, tree: Codes) -> Codes:
+        """The regimes before a look at how far the settings are from them; UNKNOWN where one that decides has no
+        value."""
         node = np.broadcast_to(self._root[tree][:, None], values.shape[:2])  # < 0: regime -1 - node
         for _ in range(self._splits):
             at = np.maximum(node, 0)
@@ -125,13 +162,24 @@ def find_regimes(healthy: Matrix, kinds: Sequence[str], settings: RegimeSettings
     return grown.tree(settable)
 
 
-def settled(regime: Codes, rows: int) -> NDArray[np.bool_]:
-    """regime: intp[n]. Where the last `rows` rows, and this one, were of one known regime."""
+def settled(regime: Codes, rows: int, breaks: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """regime: intp[n]. Where the last `rows` rows, and this one, were of one known regime. breaks: bool[n], rows of
+    nothing; the first regime that is known after one counts as settled."""
+    line = np.arange(len(regime))
     changed = np.r_[True, regime[1:] != regime[:-1]]
-    since = np.arange(len(regime)) - np.maximum.accumulate(np.where(changed, np.arange(len(regime)), 0))
+    begun = np.maximum.accumulate(np.where(changed, line, 0))
     # What came before the first row is not known: it counts as settled.
-    first = np.cumsum(changed) == 1
-    return np.asarray((regime >= 0) & (first | (since >= rows)))
+    first = begun == 0
+    if breaks is not None:
+        last_break = np.maximum.accumulate(np.where(breaks, line, -1))
+        last_known = np.r_[-1, np.maximum.accumulate(np.where(regime >= 0, line, -1))]  # before each row
+        first |= last_known[begun] <= last_break[begun]
+    return np.asarray((regime >= 0) & (first | (line - begun >= rows)))
+
+
+def breaks_of(rows: Matrix, settings: RegimeSettings) -> NDArray[np.bool_] | None:
+    """What `settled` takes."""
+    return np.asarray(np.isnan(rows).all(axis=1)) if settings.settled_at_breaks else None
 
 
 class _Grown:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
-STEADY, DRIFTING = 0.4, 0.6
+STEADY, DRIFTING = 0.5, 0.7
 LEAST_SIGNALS: Final = 2
 _LEAST_WINDOW: Final = 20
 _WINDOWS: Final = 60
@@ -20,11 +20,13 @@ def slow_window(rows: int) -> int:
 
 def slow_means(rows: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
     """Of rows[n, m], moving averages over `slow_window` rows about their mean, 0 where less than half of those rows are
-    known; and where they are."""
+    known; and where they are. About the first and the last rows there are half windows: a drift that begins at the end
+    of the past is the one that goes on."""
     known = ~np.isnan(rows)
-    value = centred(rows)
     window = min(slow_window(len(rows)), len(rows))
-    total, held = _sums(value, window), _sums(known.astype(np.float64), window)
+    edge = np.zeros((window // 2, rows.shape[1]))
+    value, there = (np.concatenate((edge, part, edge)) for part in (centred(rows), known.astype(np.float64)))
+    total, held = _sums(value, window), _sums(there, window)
     enough = 2 * held >= max(window, 1)
     mean = np.where(enough, total / np.maximum(held, 1.0), 0.0)
     seen = np.maximum(enough.sum(axis=0), 1)

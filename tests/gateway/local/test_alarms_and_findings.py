@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import replace
 from functools import partial
+from math import isnan, nan
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from forewarn.domain.alarms import AlarmRule, AlarmState, Condition, Priority
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import NotFound, StorageFailed
-from forewarn.domain.findings import Finding, Severity
+from forewarn.domain.findings import BY_MODEL, Finding, Severity
 from forewarn.gateway.local.alarms import LocalAlarms, LocalOffsets
 from forewarn.gateway.local.database import FILE, Memory
 from forewarn.gateway.local.findings import LocalFindings
@@ -66,6 +67,14 @@ def test_a_rule_that_left_the_file_is_forgotten(tmp_path: Path) -> None:
     LocalAlarms(memory, [HIGH]).change_all([(KEY, raised(5))], "judge", 1)
     LocalAlarms(memory, [LOW])
     assert not LocalAlarms(memory, [HIGH]).get(KEY).status.active
+
+
+def test_a_finding_without_a_value_is_taken_up_again_too(tmp_path: Path) -> None:
+    told = Finding(1, "p1.flow", "p1", BY_MODEL, "model_input_drift", Severity.LOW, 0.5, nan, None, "old", 10, 20)
+    LocalFindings(Memory(tmp_path)).upsert([told])
+    (found,) = LocalFindings(Memory(tmp_path)).open_episodes()
+    assert isnan(found.value)
+    assert replace(found, value=0.0) == replace(told, value=0.0)
 
 
 def test_open_findings_are_taken_up_again_and_ended_ones_are_not(tmp_path: Path) -> None:

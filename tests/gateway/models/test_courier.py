@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from forewarn.domain.model_delivery import WantedModels
+from forewarn.domain.model_delivery import HeldModels, WantedModels
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.local.database import Memory
 from forewarn.gateway.models.courier import ModelCourier
@@ -16,6 +16,7 @@ from forewarn.gateway.models.local_models import LocalModels
 from forewarn.gateway.models.trust import TrustedKeys
 from forewarn.gateway.uplink.link import SiteAway
 from forewarn.kit.clock import now_us
+from forewarn.policies.model_delivery import fingerprint
 from tests.trained import DETECTORS, SITE, STRANGER, learned, signed
 
 ONE, TWO = signed(learned("p1")), signed(learned("p2"))
@@ -94,6 +95,45 @@ async def test_an_answer_that_is_none_changes_nothing(tmp_path: Path, answer: di
     edge.courier.heard({"models": "r2"})
     assert await edge.courier._follow() is not None
     assert edge.used() == {"p1": ONE[0]}
+
+
+async def test_thresholds_follow_and_those_of_other_versions_are_left_out(tmp_path: Path) -> None:
+    edge = Edge(tmp_path)
+    edge.link.want(("p1", ONE[0]))
+    edge.link.artifacts = {ONE[0]: ONE[1]}
+    edge.link.wanted["thresholds"] = {ONE[0]: [2], "../x": [None, 1.0]}
+    await edge.until(lambda: edge.used() == {"p1": ONE[0]})
+    (model,) = edge.models.acting.models()
+    assert [e.threshold for e in model.ensembles if e] == [2.0]
+    assert "../x" not in (tmp_path / "models" / "plan.json").read_text()
+    edge.link.wanted["thresholds"] = {ONE[0]: ["much"]}
+    assert await edge.courier._follow() is not None
+    assert edge.models.acting.models() == (model,)
+
+
+async def test_what_is_held_is_told_once_until_it_changes_or_the_site_forgets(tmp_path: Path) -> None:
+    edge = Edge(tmp_path)
+    first = edge.courier.told()["held"]
+    assert first == edge.models.held
+    assert "held" in edge.courier.told()  # the answer did not come
+    edge.courier.heard({"held": edge.models.held.name})
+    assert edge.courier.told() == {}
+    edge.link.want(("p1", ONE[0]))
+    edge.link.artifacts = {ONE[0]: ONE[1]}
+    await edge.until(lambda: edge.used() == {"p1": ONE[0]})
+    told = edge.courier.told()["held"]
+    assert isinstance(told, HeldModels)
+    assert (dict(told.acting), told.revision, told.keys) == ({"p1": ONE[0]}, "r", (fingerprint(SITE.public_key),))
+    edge.courier.heard({"held": told.name})
+    edge.courier.heard({"held": ""})  # it was started anew
+    assert edge.courier.told() == {"held": told}
+
+
+def test_a_site_that_knows_nothing_of_it_is_told_once(tmp_path: Path) -> None:
+    edge = Edge(tmp_path)
+    assert "held" in edge.courier.told()
+    edge.courier.heard({"time": 1, "models": ""})
+    assert edge.courier.told() == {}
 
 
 async def test_the_first_key_is_kept_and_another_site_s_models_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from forewarn.domain.errors import StorageFailed
 from forewarn.domain.model_delivery import Side, Trial, WantedModels
 from forewarn.domain.model_versions import ArtifactFault
 from forewarn.gateway.models.folder import PLAN, ModelFolder, Plan
-from forewarn.gateway.models.local_models import LocalModels, assets_by_version
+from forewarn.gateway.models.local_models import LocalModels
 from forewarn.policies.model_artifact import MOST_BYTES, pack
+from forewarn.policies.model_delivery import assets_by_version, thresholds_name
 from forewarn.policies.model_signature import HEAD, content_id, sign
 from tests.trained import DETECTORS, SITE, STRANGER, learned, nervous, signed
 
@@ -58,6 +60,84 @@ def test_what_was_fetched_is_used_also_without_the_site(tmp_path: Path) -> None:
     assert files(tmp_path) == {NEW[0], PLAN}
 
 
+def thresholds(models: LocalModels) -> dict[str, list[float]]:
+    return {m.asset_id: [e.threshold for e in m.ensembles if e is not None] for m in models.acting.models()}
+
+
+def test_thresholds_that_people_moved_are_used_also_without_the_site(tmp_path: Path) -> None:
+    bring(opened(tmp_path), WantedModels("r1", {"p1": OLD[0], "p2": OTHER[0]}))
+    models = opened(tmp_path)
+    learned_ = thresholds(models)
+    other = next(m for m in models.acting.models() if m.asset_id == "p2")
+    wanted = WantedModels("r2", {"p1": OLD[0], "p2": OTHER[0]}, thresholds={OLD[0]: (2.5,)})
+    before = models.held
+    bring(models, wanted)
+    assert thresholds(models) == {"p1": [2.5], "p2": learned_["p2"]}
+    assert next(m for m in models.acting.models() if m.asset_id == "p2") is other
+    assert (before.thresholds, models.held.thresholds) == ("", thresholds_name(wanted.thresholds))
+    revision, model = models.acting.revision, models.acting.models()[0]
+    bring(models, replace(wanted, revision="r3"))
+    assert models.acting.revision == revision  # windows are not begun anew for nothing
+    assert models.acting.models()[0] is model
+    again = opened(tmp_path)
+    assert thresholds(again) == {"p1": [2.5], "p2": learned_["p2"]}
+    assert again.held.thresholds == models.held.thresholds
+    bring(again, WantedModels("r4", {"p1": OLD[0], "p2": OTHER[0]}))
+    assert thresholds(again) == learned_
+
+
+def test_the_model_before_keeps_its_moved_threshold_where_its_successor_is_no_good(tmp_path: Path) -> None:
+    models = opened(tmp_path)
+    bring(models, WantedModels("r1", {"p1": OLD[0]}, thresholds={OLD[0]: (2.5,)}))
+    bring(models, WantedModels("r2", {"p1": NEW[0]}, thresholds={NEW[0]: (3.5,)}), {NEW[0]: NEW[1][:100]})
+    assert (acting(models), thresholds(models)) == ({"p1": OLD[0]}, {"p1": [2.5]})
+    again = opened(tmp_path)
+    assert (acting(again), thresholds(again)) == ({"p1": OLD[0]}, {"p1": [2.5]})
+    bring(again, WantedModels("r2", {"p1": NEW[0]}, thresholds={NEW[0]: (3.5,)}))
+    assert (acting(again), thresholds(again)) == ({"p1": NEW[0]}, {"p1": [3.5]})
+    assert OLD[0] not in (tmp_path / "models" / PLAN).read_text()
+
+
+@pytest.mark.parametrize("told", [(0.0,), (-1.5,), (1e9,), (float("inf"),), (2.5, 2.5), ()])
+def test_a_threshold_that_is_none_is_refused_by_name_and_the_learned_one_goes_on(
+    tmp_path: Path, told: tuple[float, ...]
+) -> None:
+    models = opened(tmp_path)
+    bring(models, WantedModels("r1", {"p1": OLD[0], "p2": OTHER[0]}))
+    before = thresholds(models)
+    bring(models, WantedModels("r2", {"p1": OLD[0], "p2": OTHER[0]}, thresholds={OLD[0]: told, OTHER[0]: (2.5,)}))
+    assert thresholds(models) == {"p1": before["p1"], "p2": [2.5]}
+    refusal = models.acting.refused()["p1"]
+    assert refusal.kind == "thresholds"
+    assert "threshold" in refusal.text
+    assert OLD[0][:12] in refusal.text
+    assert models.held.refused == {"p1": "thresholds"}
+    assert models.held.thresholds == thresholds_name({OTHER[0]: (2.5,)})
+    bring(models, WantedModels("r3", {"p1": OLD[0], "p2": OTHER[0]}, thresholds={OLD[0]: (2.5,)}))
+    assert (thresholds(models)["p1"], models.acting.refused()) == ([2.5], {})
+
+
+def test_both_sides_of_a_trial_are_tried_with_moved_thresholds(tmp_path: Path) -> None:
+    trials = (Trial("roll", 5, "p1", NEW[0], OLD[0]),)
+    models = opened(tmp_path)
+    bring(models, WantedModels("r1", {"p1": OLD[0]}, trials, thresholds={OLD[0]: (2.5,), NEW[0]: (2.25,)}))
+    (trial,) = models.tried.trials()
+    told = {side: [e.threshold for e in one.models[0].ensembles if e] for side, one in trial.sides.items()}
+    assert told == {Side.CHALLENGER: [2.25], Side.CHAMPION: [2.5]}
+
+
+def test_an_old_plan_without_thresholds_and_one_of_a_later_version_are_read(tmp_path: Path) -> None:
+    bring(opened(tmp_path), WantedModels("r1", {"p1": OLD[0]}, thresholds={OLD[0]: (2.5,)}))
+    path = tmp_path / "models" / PLAN
+    plan = json.loads(path.read_text())
+    path.write_text(json.dumps(plan | {"later": 1, "wanted": plan["wanted"] | {"later": {"x": 1}}}))
+    assert thresholds(opened(tmp_path)) == {"p1": [2.5]}
+    del plan["kept"], plan["wanted"]["thresholds"]
+    path.write_text(json.dumps(plan))
+    assert acting(opened(tmp_path)) == {"p1": OLD[0]}
+    assert thresholds(opened(tmp_path)) != {"p1": [2.5]}
+
+
 def kill_at(step: int) -> None:
     """SIGKILL before or after one of the calls that change something on a disk."""
     left = step
@@ -87,7 +167,7 @@ def follow_and_die(directory: Path, step: int) -> int:
         return os.waitpid(child, 0)[1]
     try:
         kill_at(step)
-        bring(opened(directory), WantedModels("r2", {"p1": NEW[0], "p2": OTHER[0]}))
+        bring(opened(directory), WantedModels("r2", {"p1": NEW[0], "p2": OTHER[0]}, thresholds={NEW[0]: (3.5,)}))
     finally:
         os._exit(0)
 
@@ -98,15 +178,16 @@ def test_a_kill_at_any_step_leaves_the_old_models_or_the_new(tmp_path: Path) -> 
         step += 1
         directory = tmp_path / str(step)
         directory.mkdir()
-        bring(opened(directory), WantedModels("r1", {"p1": OLD[0]}))
+        bring(opened(directory), WantedModels("r1", {"p1": OLD[0]}, thresholds={OLD[0]: (2.5,)}))
         status = follow_and_die(directory, step)
         assert status in (0, signal.SIGKILL)
         after = opened(directory)
         state = tuple(sorted(acting(after).items()))
         assert state in ((("p1", OLD[0]),), (("p1", NEW[0]), ("p2", OTHER[0])))
         assert after.acting.refused() == {}
+        assert thresholds(after)["p1"] == ([2.5] if len(state) == 1 else [3.5])
         found.add(state)
-        bring(after, WantedModels("r2", {"p1": NEW[0], "p2": OTHER[0]}))
+        bring(after, WantedModels("r2", {"p1": NEW[0], "p2": OTHER[0]}, thresholds={NEW[0]: (3.5,)}))
         assert files(directory) == {NEW[0], OTHER[0], PLAN}
     assert len(found) == 2
     assert step > 10

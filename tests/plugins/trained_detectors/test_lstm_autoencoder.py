@@ -139,8 +139,9 @@ def test_machines_of_a_template_share_one_network(monkeypatch: pytest.MonkeyPatc
     real = detector.network
     monkeypatch.setattr(detector, "network", lambda *given: built.append(real(*given)) or built[-1])
     lstm = LstmAutoencoder(**{**TINY, "epochs": 2})
-    first, second = lstm.fit_shared([machine(seed=1), machine(seed=2, unit=1000.0)])
-    third = lstm.adopted(first, machine(seed=3, unit=0.001))
+    members = [machine(seed=1), machine(seed=2, unit=1000.0)]
+    part = lstm.fit_shared([lstm.sample(rows, 0.5) for rows in members])
+    first, second, third = (lstm.calibrate(part, rows) for rows in [*members, machine(seed=3, unit=0.001)])
     other = lstm.fit(machine(seed=4), seed=5)
     scorer = lstm.prepare([first, second, other, third])
     assert len(built) == 2

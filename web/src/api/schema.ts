@@ -244,6 +244,27 @@ export interface paths {
         patch: operations["change_status_api_v1_anomalies__anomaly_id__patch"];
         trace?: never;
     };
+    "/api/v1/anomalies/{anomaly_id}/course": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finding Course
+         * @description What the model that made it made of the time around it: ratio, and measured against expected of the signals with
+         *     the greatest shares. Computed when asked. 409 where that cannot be told any more.
+         */
+        get: operations["finding_course_api_v1_anomalies__anomaly_id__course_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/anomalies/{anomaly_id}/feedback": {
         parameters: {
             query?: never;
@@ -899,6 +920,26 @@ export interface paths {
          * @description Take the champion back; the one before it acts again, if there was one.
          */
         post: operations["take_back_api_v1_models__model_id__rollback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Scores
+         * @description How the ratios of the healthy rows lie that set its threshold. 409 where its file cannot be used any more.
+         */
+        get: operations["get_scores_api_v1_models__model_id__scores_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1737,7 +1778,7 @@ export interface components {
         /**
          * AssetModelView
          * @description challenger: the newest that was trained since and waits or is in a rollout. history: newest first. job: the
-         *     newest of training that this machine is or was in.
+         *     newest of training that this machine is or was in. waits_for: what its first model waits for, '' for nothing.
          */
         AssetModelView: {
             /** Asset Id */
@@ -1749,6 +1790,8 @@ export interface components {
             job: components["schemas"]["JobView"] | null;
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdView"][];
+            /** Waits For */
+            waits_for: string;
         };
         /**
          * AssetStatus
@@ -1900,7 +1943,8 @@ export interface components {
         };
         /**
          * CardView
-         * @description regimes: rows learned of each way in which the machine was run, 0 where they were too few.
+         * @description regimes: rows learned of each way in which the machine was run, 0 where they were too few. shared: null: learned
+         *     from this machine alone.
          */
         CardView: {
             /** Baseline */
@@ -1929,6 +1973,7 @@ export interface components {
             settings: {
                 [key: string]: unknown;
             };
+            shared: components["schemas"]["SharedLearningView"] | null;
             /** Shifts */
             shifts: components["schemas"]["ShiftView"][];
             /** Signals */
@@ -2040,6 +2085,21 @@ export interface components {
             share: number;
             /** Unit */
             unit: string;
+        };
+        /**
+         * CourseView
+         * @description A value each of time_ms. ratio: over the threshold that the machine had then, 1 = at it; null: no opinion.
+         *     step_ms: a longer silence is a gap.
+         */
+        CourseView: {
+            /** Ratio */
+            ratio: (number | null)[];
+            /** Signals */
+            signals: components["schemas"]["SignalCourse"][];
+            /** Step Ms */
+            step_ms: number;
+            /** Time Ms */
+            time_ms: number[];
         };
         /** Ended */
         Ended: {
@@ -2198,6 +2258,7 @@ export interface components {
             ledger: components["schemas"]["LedgerView"] | null;
             /** Live Lag S */
             live_lag_s: number | null;
+            models: components["schemas"]["GatewayModels"];
             /** Name */
             name: string;
             /** Partner */
@@ -2239,6 +2300,46 @@ export interface components {
         GatewayList: {
             /** Gateways */
             gateways: components["schemas"]["GatewaySummary"][];
+        };
+        /**
+         * GatewayMachineModel
+         * @description Of one machine. wanted: id of the version that should act there; acting: that does; refused: a word for what is
+         *     wrong with the one that should. moved: the thresholds of the wanted one are others than were learned.
+         */
+        GatewayMachineModel: {
+            /** Acting */
+            acting: string | null;
+            /** Asset Id */
+            asset_id: string;
+            /** Moved */
+            moved: boolean;
+            /** Refused */
+            refused: string | null;
+            /** Wanted */
+            wanted: string | null;
+        };
+        /**
+         * GatewayModels
+         * @description told_at: when the gateway told of them last, null where it has not since this site began. up_to_date: it follows
+         *     what the site wants of it now, and uses all of it. thresholds, thresholds_wanted: names of those that are in use
+         *     there, and should be; empty where all are as learned. keys: fingerprints of those whose models it believes;
+         *     trusts_site: this site's own among them.
+         */
+        GatewayModels: {
+            /** Keys */
+            keys: string[];
+            /** Machines */
+            machines: components["schemas"]["GatewayMachineModel"][];
+            /** Thresholds */
+            thresholds: string;
+            /** Thresholds Wanted */
+            thresholds_wanted: string;
+            /** Told At */
+            told_at: string | null;
+            /** Trusts Site */
+            trusts_site: boolean;
+            /** Up To Date */
+            up_to_date: boolean;
         };
         /**
          * GatewayRole
@@ -2341,9 +2442,12 @@ export interface components {
         /**
          * HeartbeatAnswer
          * @description time: the site's clock, microseconds UTC. requests: until they are told to be done. models: a name for what
-         *     `GET .../models` answers now.
+         *     `GET .../models` answers now. held: the name of what the gateway told last of the models that it holds, empty where
+         *     that is not known here.
          */
         HeartbeatAnswer: {
+            /** Held */
+            held: string;
             /** Models */
             models: string;
             /** Requests */
@@ -2427,7 +2531,11 @@ export interface components {
          * @enum {string}
          */
         JobState: "waiting" | "running" | "done" | "cancelled";
-        /** JobView */
+        /**
+         * JobView
+         * @description phase: what is done now, in words, while it does not go machine by machine (a template's network is learned).
+         *     why: the site asked for it by itself, '' where a person did.
+         */
         JobView: {
             /** By */
             by: string;
@@ -2448,9 +2556,13 @@ export interface components {
             items: components["schemas"]["JobItemView"][];
             /** Kind */
             kind: string;
+            /** Phase */
+            phase: string;
             state: components["schemas"]["JobState"];
             /** Total */
             total: number;
+            /** Why */
+            why: string;
         };
         /** Journal */
         Journal: {
@@ -2658,10 +2770,13 @@ export interface components {
         /**
          * ModelSummary
          * @description metrics: by name, see docs/operations/training.md. trained_hours: of healthy past that was looked at.
+         *     bytes_deleted_at: only the card is left of it since then.
          */
         ModelSummary: {
             /** Asset Id */
             asset_id: string;
+            /** Bytes Deleted At */
+            bytes_deleted_at: string | null;
             /**
              * Created At
              * Format: date-time
@@ -2700,6 +2815,8 @@ export interface components {
         ModelView: {
             /** Asset Id */
             asset_id: string;
+            /** Bytes Deleted At */
+            bytes_deleted_at: string | null;
             card: components["schemas"]["CardView"];
             /**
              * Created At
@@ -3045,6 +3162,28 @@ export interface components {
             /** Site Wide */
             site_wide: boolean;
         };
+        /** ScoresPage */
+        ScoresPage: {
+            /** Regimes */
+            regimes: components["schemas"]["ScoresView"][];
+        };
+        /**
+         * ScoresView
+         * @description Of one regime: ratios of healthy rows that no fit had seen, in units of the machine's healthy quantile. width: of
+         *     a bin, the first begins at 0; share: of `rows` in each, 0-1; threshold: as learned.
+         */
+        ScoresView: {
+            /** Regime */
+            regime: number;
+            /** Rows */
+            rows: number;
+            /** Share */
+            share: number[];
+            /** Threshold */
+            threshold: number;
+            /** Width */
+            width: number;
+        };
         /**
          * SensorHistory
          * @description One row an instant, newest first: timestamp, machine_status and the fields measured then.
@@ -3115,6 +3254,25 @@ export interface components {
          */
         Severity: "low" | "medium" | "high" | "critical";
         /**
+         * SharedLearningView
+         * @description What a model has from its template: detectors whose network was learned once for all, from how many machines,
+         *     stretches of their healthy past and rows of it; seconds: for all of them together.
+         */
+        SharedLearningView: {
+            /** Detectors */
+            detectors: string[];
+            /** Machines */
+            machines: number;
+            /** Rows */
+            rows: number;
+            /** Seconds */
+            seconds: number;
+            /** Spans */
+            spans: number;
+            /** Template */
+            template: string;
+        };
+        /**
          * ShiftView
          * @description The smallest lasting shift of a signal that is found in nine of ten rows, in healthy spreads; null: none is.
          */
@@ -3141,6 +3299,20 @@ export interface components {
             /** Demo */
             demo: boolean;
             single_sign_on: components["schemas"]["Button"] | null;
+        };
+        /**
+         * SignalCourse
+         * @description In unit; null: not known, or nothing in particular expected.
+         */
+        SignalCourse: {
+            /** Expected */
+            expected: (number | null)[];
+            /** Measured */
+            measured: (number | null)[];
+            /** Sensor Id */
+            sensor_id: string;
+            /** Unit */
+            unit: string;
         };
         /**
          * SignalInfo
@@ -3504,7 +3676,8 @@ export interface components {
         /**
          * WantedModelsAnswer
          * @description acting: the version that raises findings, by asset id. withdrawn: versions that must not act. keys: who may sign.
-         *     revision: as in the answer to a heartbeat.
+         *     revision: as in the answer to a heartbeat. thresholds: by version, where they are others than were learned: one a
+         *     regime, null where it is as learned.
          */
         WantedModelsAnswer: {
             /** Acting */
@@ -3515,6 +3688,10 @@ export interface components {
             keys: string[];
             /** Revision */
             revision: string;
+            /** Thresholds */
+            thresholds: {
+                [key: string]: (number | null)[];
+            };
             /** Trials */
             trials: components["schemas"]["TriedModel"][];
             /** Withdrawn */
@@ -3918,6 +4095,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AnomalyView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    finding_course_api_v1_anomalies__anomaly_id__course_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                anomaly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CourseView"];
                 };
             };
             /** @description Refused (RFC 9457) */
@@ -5146,6 +5355,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssetModelView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    get_scores_api_v1_models__model_id__scores_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoresPage"];
                 };
             };
             /** @description Refused (RFC 9457) */

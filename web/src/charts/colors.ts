@@ -10,6 +10,10 @@ export interface ChartColors {
   limitCritical: string;
   band: string;
   bandCritical: string;
+  /** Between what was and what was expected. */
+  distance: string;
+  /** While it was not as it should be. */
+  episode: string;
   severity: { low: string; medium: string; high: string; critical: string };
 }
 
@@ -27,6 +31,8 @@ export function readColors(): ChartColors {
     limitCritical: of("--chart-limit-critical"),
     band: of("--chart-band"),
     bandCritical: of("--chart-band-critical"),
+    distance: of("--chart-distance"),
+    episode: of("--chart-episode"),
     severity: {
       low: of("--advisory"),
       medium: of("--medium"),

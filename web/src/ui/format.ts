@@ -123,9 +123,14 @@ export function formatLimit(value: number): string {
 /** A word, not an address, a setting or a name that is written as it is: "http://", "history.folder", "plc_2". */
 const PLAIN_WORD = /^\p{Ll}[\p{L}'’-]*(?=[,:;.!?)]*(?:\s|$))/u;
 
+/** The server's words with units as people write them. */
+export function units(text: string): string {
+  return text.replace(/(?<=[\d.] ?)(degC|degF|m3\/h|m3\/s|ohm)\b/g, (unit) => formatUnit(unit));
+}
+
 /** The server's words as a sentence, with units as people write them: "over 75 degC" -> "Over 75 °C". */
 export function prose(text: string): string {
-  const shown = text.replace(/(?<=[\d.] ?)(degC|degF|m3\/h|m3\/s|ohm)\b/g, (unit) => formatUnit(unit));
+  const shown = units(text);
   return PLAIN_WORD.test(shown) ? shown.charAt(0).toUpperCase() + shown.slice(1) : shown;
 }
 

@@ -20,6 +20,7 @@ from forewarn.domain.signal_table import SignalTable
 from forewarn.gateway.board import Board, BoardStage
 from forewarn.gateway.local.alarms import LocalAlarms, LocalOffsets
 from forewarn.gateway.local.findings import LocalFindings
+from forewarn.gateway.status import StatusReport
 from forewarn.gateway.wire import Wire
 from forewarn.kit.clock import monotonic_us, now_us
 from forewarn.pipeline.judge import JudgeStage
@@ -50,8 +51,9 @@ def edge_line(
     board: Board,
     closing: contextlib.ExitStack,
     models: EdgeModels,
+    report: StatusReport,
 ) -> Line:
-    """Not started. `closing` flushes the thinning after the line has stopped."""
+    """Not started. `closing` flushes the thinning after the line has stopped. `report` is told how it thins."""
     detectors: list[Detector] = [load("detectors", name)() for name in settings.detectors]
     score = ScoreStage(detectors, LocalFindings(stores.memory), view, machines=models.watch)
     score.warm(stores.ring, now_us())
@@ -66,10 +68,11 @@ def edge_line(
         lambda table: _thin_plan(settings, table),
         stores.log,
         now_us,
-        ThinSettings(settings.context_s, settings.finding_full_s, fill_s=settings.hold_s),
+        _thin_settings(settings),
         stores.ring,
         alarms.journal_since,
     )
+    report.reductions = lambda: thin.reductions
     closing.callback(_quietly(thin.close))
     # Alarms are shown before the thinning writes: nobody who looks at them waits for a disk.
     stages: list[Stage] = [
@@ -103,6 +106,17 @@ def _quietly(close: Callable[[], None]) -> Callable[[], None]:
             _log.warning("not_flushed", error=str(error), effect="the next start does it again")
 
     return closed
+
+
+def _thin_settings(settings: GatewaySettings) -> ThinSettings:
+    thinned = [("*", settings.thin), *((rule.signals, rule.words) for rule in settings.thin_rules)]
+    return ThinSettings(
+        settings.context_s,
+        settings.finding_full_s,
+        fill_s=settings.hold_s,
+        whole=settings.whole,
+        thinned=tuple((pattern, words.method is not ThinMethod.NONE) for pattern, words in thinned),
+    )
 
 
 def _thin_plan(settings: GatewaySettings, table: SignalTable) -> ThinPlan:

@@ -15,6 +15,7 @@ from forewarn.gateway.standby import Standby
 from forewarn.gateway.uplink.link import SiteLink
 from forewarn.kit.clock import now_us
 from forewarn.kit.web_address import is_private
+from forewarn.learning.drift_watch import DriftWatch
 from forewarn.learning.machine_watch import MachineWatch
 from forewarn.learning.model_trials import ModelTrials
 from forewarn.policies.gateway_settings import GatewaySettings
@@ -46,4 +47,4 @@ def edge_models(
     def counts() -> bool:
         return standby is None or standby.role[0] is not GatewayRole.STANDBY
 
-    return EdgeModels(local, MachineWatch(local.acting, detectors), trials, counts, courier)
+    return EdgeModels(local, MachineWatch(local.acting, detectors, drift=DriftWatch()), trials, counts, courier)

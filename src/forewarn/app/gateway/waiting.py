@@ -21,6 +21,7 @@ from forewarn.domain.assets import Asset, Plant, Signal
 from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.errors import ForewarnError
 from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, LedgerSums, SiteState, UplinkStatus
+from forewarn.domain.model_delivery import HeldModels
 from forewarn.domain.series import Series
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.local.key_file import KeyFile
@@ -160,7 +161,7 @@ class _Board:
 
     def __init__(self, plant: Plant, status: Callable[[], GatewayStatus]) -> None:
         self._plant = plant
-        self.status = status
+        self.status, self.models = status, HeldModels
         self.site_away = True
 
     async def changed(self, after: int, timeout_s: float) -> int:

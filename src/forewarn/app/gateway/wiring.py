@@ -100,12 +100,13 @@ def open_gateway(settings: GatewaySettings, plant: Plant) -> Iterator[Gateway]:
         link = site_link(settings)
         standby = standby_of(settings, plant.sources, connectors, signals, stores, link, conditions, gaps)
         models = edge_models(settings, stores, link, conditions, standby)
+        board.models = lambda: models.local.held
         uplink = uplink_of(settings, link, stores, report, of_site, standby, clock, models.courier)
         if uplink is not None:
             report.uplink = uplink.status
         if standby is not None:
             report.role = lambda: standby.role
-        line = edge_line(settings, stores, alarms, view, board, closing, models)
+        line = edge_line(settings, stores, alarms, view, board, closing, models, report)
         line.start()
         closing.callback(line.stop)
         yield Gateway(

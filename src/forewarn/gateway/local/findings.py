@@ -1,6 +1,7 @@
 """Findings of a gateway: those that are open, and the last ones that ended."""
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -14,7 +15,6 @@ from forewarn.domain.findings import AnomalyStatus, Feedback, Finding
 from forewarn.gateway.local.database import Memory
 
 _MOST_ENDED: Final = 10_000
-_finding: Final = msgspec.json.Decoder(Finding)
 
 
 class LocalFindings:
@@ -96,9 +96,15 @@ def _findings(rows: Sequence[tuple[str]]) -> list[Finding]:
     """Those that a bad disk left readable."""
     found = []
     for (text,) in rows:
-        with contextlib.suppress(msgspec.DecodeError, TypeError):
-            found.append(_finding.decode(text))
+        with contextlib.suppress(msgspec.DecodeError, TypeError, AttributeError):
+            found.append(_finding(text))
     return found
+
+
+def _finding(text: str) -> Finding:
+    """What has no value (of a model, of a state) is written as null."""
+    told = msgspec.json.decode(text)
+    return msgspec.convert(told if told.get("value") is not None else told | {"value": math.nan}, Finding)
 
 
 def _fits(finding: Finding, query: AnomalyQuery) -> bool:

@@ -2,22 +2,26 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
 
 from forewarn.domain.errors import ForewarnError, StorageFailed
-from forewarn.domain.model_delivery import Tally, WantedModels
+from forewarn.domain.model_delivery import HeldModels, Tally, WantedModels
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.models.folder import is_version
-from forewarn.gateway.models.local_models import LocalModels, assets_by_version
+from forewarn.gateway.models.local_models import LocalModels
 from forewarn.gateway.models.trust import TrustedKeys
+from forewarn.policies.model_delivery import assets_by_version
 
 _log = structlog.get_logger(__name__)
 _AGAIN_S: Final = 5.0
 _REFUSED_AGAIN_S: Final = 60.0
 _MOST_VERSIONS: Final = 30_000
+_MOST_TOLD: Final = 10_000
 
 
 class ModelLink(Protocol):
@@ -46,15 +50,21 @@ class ModelCourier:
         self._conditions = conditions
         self._again_s, self._refused_again_s = again_s, refused_again_s
         self._revision = ""
+        self._known = self._telling = ""  # names of what we hold: as the site knows it, and as it was told last
         self._news = asyncio.Event()
 
     def told(self) -> Mapping[str, object]:
-        """What a heartbeat says besides."""
-        tallies = self._tallies()
-        return {"models": tallies} if tallies else {}
+        """What a heartbeat says besides: of what we hold only what the site does not know yet."""
+        tallies, held = self._tallies(), self._models.held
+        self._telling = held.name
+        told: dict[str, object] = {"models": tallies} if tallies else {}
+        return told if held.name == self._known else {**told, "held": _bounded(held)}
 
     def heard(self, answer: Mapping[str, Any]) -> None:
-        """The answer to a heartbeat."""
+        """The answer to a heartbeat. A site that knows nothing of `held`, or takes none of the heartbeat, is not told
+        again before something changes."""
+        known = answer.get("held")
+        self._known = known if isinstance(known, str) else self._telling
         revision = answer.get("models")
         if isinstance(revision, str) and revision != self._revision:
             self._revision = revision
@@ -119,4 +129,10 @@ def _wanted(answer: Mapping[str, Any]) -> WantedModels:
         raise NotUnderstood(f"the site's list of models cannot be read: {error}") from error
     if len(wanted.versions) > _MOST_VERSIONS or not all(map(is_version, wanted.versions)):
         raise NotUnderstood("the site's list of models names none that could be one")
-    return wanted
+    return replace(wanted, thresholds={v: told for v, told in wanted.thresholds.items() if v in wanted.versions})
+
+
+def _bounded(held: HeldModels) -> HeldModels:
+    """No more than a site takes."""
+    acting, refused = (dict(islice(one.items(), _MOST_TOLD)) for one in (held.acting, held.refused))
+    return replace(held, acting=acting, refused=refused)

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from forewarn.domain.errors import StorageFailed
-from forewarn.domain.model_delivery import WantedModels
+from forewarn.domain.model_delivery import Thresholds, WantedModels
 from forewarn.gateway.disk_state import condition_of
 from forewarn.kit.disk import HALF, sync_directory, write_whole
 from forewarn.policies.model_artifact import MOST_BYTES
@@ -27,14 +27,20 @@ _DIGITS: Final = frozenset("0123456789abcdef")
 @dataclass(frozen=True, slots=True)
 class Plan:
     """wanted: what the site said last. used: id of the version that acts here, by asset id; another one than wanted
-    where that one could not be used."""
+    where that one could not be used; kept: thresholds of such, as the site said them last."""
 
     wanted: WantedModels = field(default_factory=WantedModels)
     used: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, Thresholds] = field(default_factory=dict)
 
     @property
     def versions(self) -> frozenset[str]:
         return self.wanted.versions | frozenset(self.used.values())
+
+    @property
+    def thresholds(self) -> Mapping[str, Thresholds]:
+        """By version id, of those that are others than they were learned."""
+        return {**self.kept, **self.wanted.thresholds}
 
 
 class ModelFolder:

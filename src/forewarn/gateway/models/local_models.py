@@ -8,7 +8,7 @@ import structlog
 
 from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.errors import ArtifactRefused, InvalidInput, StorageFailed
-from forewarn.domain.model_delivery import WantedModels
+from forewarn.domain.model_delivery import HeldModels, WantedModels
 from forewarn.domain.model_versions import ArtifactFault
 from forewarn.gateway.models.folder import ModelFolder, Plan
 from forewarn.learning.machine_artifact import unpacked
@@ -16,9 +16,13 @@ from forewarn.learning.machine_model import MachineModel
 from forewarn.learning.model_check import check_model
 from forewarn.learning.model_source import Refusal
 from forewarn.learning.model_trials import TrialModels, tried
+from forewarn.learning.moved_models import MovedModels, all_moved
+from forewarn.policies.model_delivery import assets_by_version, held
 from forewarn.policies.model_signature import content_id, open_signed
 
 _log = structlog.get_logger(__name__)
+_THRESHOLDS: Final = "thresholds"
+_UNMOVED: Final = "It goes on with those that it learned; take back what was said of its findings, or train it again"
 _RENEWED: Final = "If the site's key was renewed, name the new one in gateway.uplink.model_keys"
 
 
@@ -58,7 +62,8 @@ class TriedModels:
 
 
 class LocalModels:
-    """acting, tried: what the line scores with. For one thread at a time."""
+    """acting, tried: what the line scores with. held: what the site is told. For one thread at a time; any may read
+    `held`."""
 
     def __init__(
         self,
@@ -71,7 +76,8 @@ class LocalModels:
         self._folder, self._detectors, self._trusted = folder, detectors, trusted
         self._loaded: dict[str, MachineModel] = {}
         self._refused: dict[str, Refusal] = {}  # by version id
-        self.acting, self.tried = ActingModels(), TriedModels()
+        self._moved, self._unmoved = MovedModels(), frozenset[tuple[str, str]]()
+        self.acting, self.tried, self.held = ActingModels(), TriedModels(), HeldModels()
         self._plan = folder.read_plan()
         self._load_kept(self._plan)
         self._publish()
@@ -118,7 +124,9 @@ class LocalModels:
                 used[asset_id] = version
             elif before.get(asset_id) in self._loaded and before[asset_id] not in wanted.withdrawn:
                 used[asset_id] = before[asset_id]
-        self._adopt(Plan(wanted, used))
+        told = wanted.versions
+        kept = {v: t for v, t in self._plan.thresholds.items() if v not in told and v in used.values()}
+        self._adopt(Plan(wanted, used, kept))
 
     def _adopt(self, plan: Plan) -> None:
         if plan != self._plan:
@@ -167,19 +175,20 @@ class LocalModels:
 
     def _publish(self) -> None:
         plan = self._plan
-        models = tuple(self._loaded[version] for _, version in sorted(plan.used.items()) if version in self._loaded)
+        now, unmoved = all_moved(self._loaded, plan.thresholds, self._moved)
+        acting = {asset_id: version for asset_id, version in plan.used.items() if version in now}
         of_version = assets_by_version(plan.wanted)
-        refused = {of_version[v]: refusal for v, refusal in self._refused.items() if v in of_version}
+        refused = {asset_id: self._not_moved(v, unmoved[v]) for asset_id, v in acting.items() if v in unmoved}
+        refused |= {of_version[v]: refusal for v, refusal in self._refused.items() if v in of_version}
         refused |= {asset: self._refused[v] for asset, v in plan.wanted.acting.items() if v in self._refused}
-        self.acting.swap(models, refused)
-        self.tried.swap(tried(plan.wanted.trials, self._loaded, self._refused))
+        self.acting.swap(tuple(now[version] for _, version in sorted(acting.items())), refused)
+        self.tried.swap(tried(plan.wanted.trials, now, self._refused))
+        used = {version: told for version, told in plan.thresholds.items() if version not in unmoved}
+        kinds = {asset_id: refusal.kind for asset_id, refusal in refused.items()}
+        self.held = held(replace(plan.wanted, thresholds=used), acting, kinds, self._trusted())
 
-
-def assets_by_version(wanted: WantedModels) -> dict[str, str]:
-    """Whose model each of the versions is."""
-    found = {version: asset_id for asset_id, version in wanted.acting.items()}
-    for trial in wanted.trials:
-        found[trial.challenger] = trial.asset_id
-        if trial.champion is not None:
-            found[trial.champion] = trial.asset_id
-    return found
+    def _not_moved(self, version: str, why: str) -> Refusal:
+        if (version, why) not in self._unmoved:
+            _log.warning("thresholds_refused", version=version, error=why)
+        self._unmoved |= {(version, why)}
+        return Refusal(_THRESHOLDS, f"model {version[:12]}: {why}. {_UNMOVED}")

@@ -15,12 +15,12 @@ from forewarn.policies.healthy_spans import healthy_spans
 _PAGE = 500
 
 
-def read_spans(past: HistorianReads, keys: Keys, start: int, end: int) -> list[Span]:
-    """The hours of [start, end) in which something good was read, joined where they touch."""
-    told = past.aggregate(keys, start, end, HOUR)
+def read_spans(past: HistorianReads, keys: Keys, start: int, end: int, bucket_us: int = HOUR) -> list[Span]:
+    """The hours (or other buckets) of [start, end) in which something good was read, joined where they touch."""
+    told = past.aggregate(keys, start, end, bucket_us)
     spans: list[Span] = []
-    for hour in np.unique(told.start[told.good > 0]).tolist():
-        first, last = max(hour, start), min(hour + HOUR, end)
+    for bucket in np.unique(told.start[told.good > 0]).tolist():
+        first, last = max(bucket, start), min(bucket + bucket_us, end)
         if spans and spans[-1].end == first:
             spans[-1] = Span(spans[-1].start, last)
         else:
@@ -64,6 +64,11 @@ def told(read: Sequence[Span], healthy: Sequence[Span], faults: Sequence[Anomaly
     since = to_rfc3339(longest.started_at // SECOND * SECOND)
     count = "1 finding takes" if len(faults) == 1 else f"{len(faults)} findings take"
     return f"{hours}; {count} the rest, most of all {longest.detector} of {longest.signal_id} since {since}"
+
+
+def hours_seen(spans: Sequence[Span]) -> int:
+    """Microseconds: hours of the clock of which a part was seen. A gateway that thins sends a part of each."""
+    return HOUR * len({hour for span in spans for hour in range(span.start // HOUR, -(-span.end // HOUR))})
 
 
 def length(spans: Sequence[Span]) -> int:

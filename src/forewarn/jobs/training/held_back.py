@@ -11,12 +11,13 @@ from forewarn.contracts.trained_detector import Matrix, TrainedDetector
 from forewarn.learning.ensemble import EnsembleScorer
 from forewarn.learning.machine_model import MachineModel
 from forewarn.policies.alarm_budget import AlarmBudget, alarms_per_week, healthy_tail
-from forewarn.policies.operating_regimes import RegimeTrees, settled
+from forewarn.policies.operating_regimes import RegimeSettings, RegimeTrees, breaks_of, settled
 
 # In healthy spreads.
 SHIFTS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 FOUND: Final = 0.9  # share of the rows
 _MOST_ROWS: Final = 900
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,20 @@ def figures(
     columns: Sequence[str],
     detectors: Mapping[str, TrainedDetector],
     budget: AlarmBudget,
+    regimes: RegimeSettings | None = None,
 ) -> Figures:
     """held: float64[n, len(columns)], healthy rows; columns: signal ids, those of the model among them. Without rows,
-    the figures are those of the cross-fits alone."""
+    the figures are those of the cross-fits alone. regimes: by which the model was learned."""
     rows = held[:, [columns.index(signal) for signal in model.signals]]
-    over, judged = _over(model, rows, detectors)
+    settled_rows = _settled(model, rows, regimes or RegimeSettings())
+    over, judged = _over(model, rows, settled_rows, detectors)
     metrics = {"threshold": _threshold(model), "alarms_per_week": _alarms(model, budget)}
     if not judged:
         crossed = np.concatenate([_crossed(model, code) for code in range(len(model.ensembles))])
         metrics |= {"held_back_rows": 0.0, "over_threshold": float(np.mean(crossed > 1.0)) if len(crossed) else 0.0}
         return Figures(metrics, {})
     metrics |= {"held_back_rows": float(judged), "over_threshold": over / judged}
-    shifts = smallest_shifts(model, rows, detectors)
+    shifts = smallest_shifts(model, rows, settled_rows, detectors)
     known = [shift for shift in shifts.values() if shift is not None]
     if shifts:
         metrics["shifts_found"] = len(known) / len(shifts)
@@ -68,11 +71,11 @@ def ratios(model: MachineModel, blocks: Matrix, detectors: Mapping[str, TrainedD
 
 
 def smallest_shifts(
-    model: MachineModel, rows: Matrix, detectors: Mapping[str, TrainedDetector]
+    model: MachineModel, rows: Matrix, settled_rows: Bools, detectors: Mapping[str, TrainedDetector]
 ) -> dict[str, float | None]:
-    """Of each signal that takes part, moved up and down as a whole: what is found either way."""
+    """Of each signal that takes part, moved up and down as a whole: what is found either way, of settled rows."""
     some = rows[:_MOST_ROWS]
-    usual = _settled(model, some) & ~np.isnan(ratios(model, some[None], detectors)[0])
+    usual = settled_rows[:_MOST_ROWS] & ~np.isnan(ratios(model, some[None], detectors)[0])
     found: dict[str, float | None] = {}
     for column, signal in enumerate(model.signals):
         if signal in model.left_out:
@@ -118,17 +121,19 @@ def _spread(values: NDArray[np.float64]) -> float:
     return float(high - low) / 2 or float(known.std())
 
 
-def _over(model: MachineModel, rows: Matrix, detectors: Mapping[str, TrainedDetector]) -> tuple[int, int]:
+def _over(
+    model: MachineModel, rows: Matrix, settled_rows: Bools, detectors: Mapping[str, TrainedDetector]
+) -> tuple[int, int]:
     """Rows over the threshold, of how many with an opinion."""
     if not len(rows):
         return 0, 0
     ratio = ratios(model, rows[None], detectors)[0]
-    judged = _settled(model, rows) & ~np.isnan(ratio)
+    judged = settled_rows & ~np.isnan(ratio)
     return int(np.count_nonzero(ratio[judged] > 1.0)), int(np.count_nonzero(judged))
 
 
-def _settled(model: MachineModel, rows: Matrix) -> NDArray[np.bool_]:
-    return settled(model.regimes.of(rows), model.settle_rows)
+def _settled(model: MachineModel, rows: Matrix, regimes: RegimeSettings) -> Bools:
+    return settled(model.regimes.of(rows), model.settle_rows, breaks_of(rows, regimes))
 
 
 def _crossed(model: MachineModel, code: int) -> NDArray[np.floating]:

@@ -14,13 +14,17 @@ import msgspec
 import numpy as np
 
 from forewarn import __version__
+from forewarn.contracts.shared_detector import SharedDetector
 from forewarn.contracts.trained_detector import Matrix, TrainedDetector
 from forewarn.domain.assets import Signal
 from forewarn.domain.errors import ForewarnError, NotEnoughData
-from forewarn.domain.model_versions import ModelCard, Span, TrainingCost
+from forewarn.domain.model_versions import ModelCard, SharedLearning, Span, TrainingCost
+from forewarn.jobs.training.healthy_past import hours_seen
 from forewarn.jobs.training.held_back import Figures, figures
+from forewarn.kit.clock import DAY
 from forewarn.learning.machine_artifact import packed, unpacked
 from forewarn.learning.machine_model import MachineModel, MachineSettings, learn_machine
+from forewarn.learning.shared_part import Calibrated, SharedPart
 
 PLAIN: Final = "robust_z"  # what a signal alone says: the baseline where there is no champion
 
@@ -40,6 +44,10 @@ class TrainingSettings:
     seed: int = 0
     machine: MachineSettings = field(default_factory=MachineSettings)
 
+    @property
+    def most_stretches(self) -> int:
+        return max(self.most_rows // self.stretch_rows, 1)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Champion:
@@ -50,8 +58,17 @@ class Champion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """parts: by detector, what was learned of the machine's template."""
+
+    parts: Mapping[str, SharedPart]
+    learning: SharedLearning
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """Everything that is learned from. healthy, held_back: float64[n, len(signals)]. read_s: it took to read them."""
+    """Everything that is learned from. healthy, held_back: float64[n, len(signals)]. read_s: it took to read them.
+    shared: None: the machine is learned alone."""
 
     asset_id: str
     template: str
@@ -64,6 +81,7 @@ class Lesson:
     champion: Champion | None = None
     notes: tuple[str, ...] = ()
     read_s: float = 0.0
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,13 +104,13 @@ def learn(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> Learned:
 def learn_card(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> tuple[MachineModel, ModelCard]:
     """Raises NotEnoughData."""
     begun, spent = time.perf_counter(), time.process_time()
-    model = _learned(lesson, detectors)
+    model = _learned(lesson, calibrated(detectors, lesson.shared))
     judged = _judged(model, lesson, detectors)
     baseline, baseline_of = _baseline(lesson, detectors)
     notes = [*lesson.notes, *_notes(lesson, judged, baseline_of)]
     card = ModelCard(
         trained=lesson.spans,
-        rows=_rows(lesson.healthy),
+        rows=rows_of(lesson.healthy),
         signals=model.signals,
         metrics=judged.metrics,
         baseline=baseline.metrics,
@@ -106,9 +124,22 @@ def learn_card(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> tupl
         regimes=tuple(0 if e is None else e.rows for e in model.ensembles),
         shifts=judged.shifts,
         baseline_shifts=baseline.shifts,
+        shared=None if lesson.shared is None else lesson.shared.learning,
     )
     seconds = round(lesson.read_s + time.perf_counter() - begun, 3)
     return model, replace(card, cost=TrainingCost(seconds, round(time.process_time() - spent, 3), _peak_bytes()))
+
+
+def calibrated(detectors: Mapping[str, TrainedDetector], shared: Shared | None) -> Mapping[str, TrainedDetector]:
+    """Those with a shared part have only to be calibrated."""
+    if shared is None:
+        return detectors
+    return {
+        name: Calibrated(detector, part.whole, part.without)
+        if (part := shared.parts.get(name)) is not None and isinstance(detector, SharedDetector)
+        else detector
+        for name, detector in detectors.items()
+    }
 
 
 def _learned(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> MachineModel:
@@ -118,7 +149,8 @@ def _learned(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> Machin
 
 def _judged(model: MachineModel, lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> Figures:
     columns = [signal.id for signal in lesson.signals]
-    return figures(model, lesson.held_back, columns, detectors, lesson.settings.machine.ensemble.budget)
+    machine = lesson.settings.machine
+    return figures(model, lesson.held_back, columns, detectors, machine.ensemble.budget, machine.regimes)
 
 
 def _baseline(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> tuple[Figures, str]:
@@ -144,6 +176,8 @@ def _notes(lesson: Lesson, judged: Figures, baseline_of: str) -> list[str]:
     notes = []
     if not judged.metrics.get("held_back_rows"):
         notes.append("Too little to hold rows back: its figures are of cross-fits, which are kinder.")
+    if hours_seen(lesson.spans) < DAY:
+        notes.append("It has not seen a whole day: expect false alarms until it is learned anew.")
     unseen = [signal for signal, shift in judged.shifts.items() if shift is None]
     if unseen:
         notes.append(f"No lasting shift of {', '.join(unseen)} alone is found in nine of ten rows.")
@@ -166,7 +200,7 @@ def told_settings(settings: TrainingSettings, detectors: Mapping[str, TrainedDet
     return built
 
 
-def _rows(rows: Matrix) -> int:
+def rows_of(rows: Matrix) -> int:
     return int(np.count_nonzero(np.isfinite(rows).any(axis=1)))
 
 

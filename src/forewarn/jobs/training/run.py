@@ -1,7 +1,7 @@
 """Training as a durable job: a machine at a time is learned, kept and told; whoever comes after a crash goes on."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,23 +11,23 @@ from typing import Final
 from forewarn.contracts.job_store import JobStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.errors import Conflict, ForewarnError, InvalidInput, NotEnoughData, StorageFailed
+from forewarn.domain.errors import Conflict, ForewarnError, InvalidInput, NotEnoughData, NotFound, StorageFailed
 from forewarn.domain.jobs import ItemState, Job, JobItem
 from forewarn.domain.model_versions import ModelState, ModelVersion
-from forewarn.jobs.training.lesson import Learned, Lesson
+from forewarn.jobs.training.kept_parts import KeptParts
+from forewarn.jobs.training.lesson import Learned, Lesson, Shared, TrainingSettings
+from forewarn.jobs.training.template import in_order
+from forewarn.jobs.training.template_pass import Phase, TemplatePass
 from forewarn.jobs.training.train import Trainer
-from forewarn.jobs.training.workers import Outcome, Workers, learn_all
+from forewarn.jobs.training.workers import DIED, Outcome, Workers, learn_all
 from forewarn.kit.clock import SECOND
 from forewarn.policies.model_signature import Signer, content_id, sign
 
 KIND: Final = "train"
 LEASE_S: Final = 30.0
 PROMOTE: Final = ("first", "always", "never")
-_DIED: Final = (
-    "the process that learned it died, most likely for lack of memory: train with fewer workers "
-    "(FOREWARN_TRAINING_WORKERS)"
-)
 Tick = Callable[[JobItem], None]
+Told = Callable[[Phase], None]
 
 
 def training_job(
@@ -46,7 +46,8 @@ def training_job(
 
 @dataclass(frozen=True, slots=True)
 class TrainingRuns:
-    """Does jobs of training. owner: of this process, unlike any other's. Thread-safe; one job at a time each call."""
+    """Does jobs of training. owner: of this process, unlike any other's. parts: where what a template shares is kept
+    while its job lasts; None: nowhere. Thread-safe; one job at a time each call."""
 
     trainer: Trainer
     jobs: JobStore
@@ -56,33 +57,58 @@ class TrainingRuns:
     workers: Workers
     owner: str
     lease_s: float = LEASE_S
+    parts: KeptParts | None = None
 
     def run(
-        self, job_id: str | None = None, tick: Tick = lambda item: None, stop: threading.Event | None = None
+        self,
+        job_id: str | None = None,
+        tick: Tick = lambda item: None,
+        stop: threading.Event | None = None,
+        told: Told = lambda phase: None,
     ) -> Job | None:
         """Take the oldest job that nobody holds (or this one) and do what is left of it; None where there is none.
-        stop: set, it is let go of as it is. Raises StorageFailed, ConfigurationError; the job stays to be done."""
+        stop: set, it is let go of as it is. told: what it does now. Raises StorageFailed, ConfigurationError; the job
+        stays to be done."""
         job = self.jobs.claim(KIND, self.owner, self._until(), job_id)
         if job is None:
             return None
         stop = stop or threading.Event()
         with self._held(job.id) as lost:
-            for item in self._done(job, lambda: lost.is_set() or stop.is_set()):
+
+            def tell(phase: Phase) -> None:
+                told(phase)
+                if not self.jobs.at(job.id, self.owner, phase.words):
+                    lost.set()
+
+            for item in self._done(job, lambda: lost.is_set() or stop.is_set(), tell):
                 if lost.is_set() or not self.jobs.told(job.id, self.owner, item):
                     break
                 tick(item)
             if stop.is_set():
                 return self.jobs.get(job.id)
-            return self.jobs.finish(job.id, self.owner)
+            ended = self.jobs.finish(job.id, self.owner)
+        if self.parts is not None:
+            self.parts.drop(self._is_over)
+        return ended
 
-    def _done(self, job: Job, is_over: Callable[[], bool]) -> Iterator[JobItem]:
-        """What is left of it. A process that dies takes the machines with it that were under way, and no others."""
+    def _is_over(self, job_id: str) -> bool:
+        try:
+            return self.jobs.get(job_id).ended_at is not None
+        except NotFound:
+            return True
+
+    def _done(self, job: Job, is_over: Callable[[], bool], told: Told) -> Iterator[JobItem]:
+        """What is left of it: what templates share, then machine by machine. A process that dies takes the machines
+        with it that were under way, and no others."""
         left = [item.asset_id for item in job.items if item.state is ItemState.WAITING]
+        first = TemplatePass(self.trainer, self.workers, self.parts, told, is_over)
+        shared = first.shared(job, left, *self._past_of(job))
+        told(Phase("", "machines", job.done, len(job.items)))
         while left and not is_over():
             begun: list[str] = []
             ended: set[str] = set()
             try:
-                lessons = self._lessons(job, left, begun, is_over)
+                lessons = self._lessons(job, left, begun, is_over, shared)
                 for outcome in learn_all(lessons, self.trainer.detectors, self.workers):
                     ended.add(outcome.asset_id)
                     yield self._kept(job, outcome)
@@ -90,22 +116,32 @@ class TrainingRuns:
             except BrokenProcessPool:
                 for asset_id in begun:
                     if asset_id not in ended:
-                        yield JobItem(asset_id, ItemState.FAILED, _DIED)
+                        yield JobItem(asset_id, ItemState.FAILED, DIED)
                 left = [asset_id for asset_id in left if asset_id not in begun]
 
-    def _lessons(
-        self, job: Job, assets: Sequence[str], begun: list[str], is_over: Callable[[], bool]
-    ) -> Iterator[Lesson | Outcome]:
+    def _past_of(self, job: Job) -> tuple[int, TrainingSettings]:
+        """(where the past ends, how it is learned from)."""
         days, end = job.settings["days"], job.settings["end"]
         assert isinstance(days, float | int), "training_job() made it"
         assert isinstance(end, int), "training_job() made it"
-        settings = replace(self.trainer.settings, days=float(days))
+        return end, replace(self.trainer.settings, days=float(days))
+
+    def _lessons(
+        self,
+        job: Job,
+        assets: Sequence[str],
+        begun: list[str],
+        is_over: Callable[[], bool],
+        shared: Mapping[str, Shared | str],
+    ) -> Iterator[Lesson | Outcome]:
+        end, settings = self._past_of(job)
         for asset_id in assets:
             if is_over():
                 return
             begun.append(asset_id)
             try:
-                yield self.trainer.lesson(asset_id, end, settings)
+                lesson = self.trainer.lesson(asset_id, end, settings)
+                yield _with(lesson, shared.get(asset_id))
             except NotEnoughData as error:
                 yield Outcome(asset_id, None, str(error))
             except StorageFailed:
@@ -175,6 +211,13 @@ class TrainingRuns:
 
     def _until(self) -> int:
         return self.clock() + round(self.lease_s * SECOND)
+
+
+def _with(lesson: Lesson, shared: Shared | str | None) -> Lesson:
+    if isinstance(shared, str):
+        why = f"Learned alone, though there are machines like it: {shared}."
+        return replace(lesson, notes=(*lesson.notes, why))
+    return lesson if shared is None else replace(in_order(lesson), shared=shared)
 
 
 def promoted(by: str, was: ModelVersion | None, now: ModelVersion | None, why: str) -> Deed:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -18,15 +18,18 @@ from forewarn.domain.model_versions import ModelCard, Span
 from forewarn.jobs.training.healthy_past import disturbing, length, read_spans, told, without
 from forewarn.jobs.training.lesson import Champion, Learned, Lesson, TrainingSettings, learn, learn_card
 from forewarn.jobs.training.past_rows import past_rows, step_of
+from forewarn.jobs.training.template import Form, form_of
+from forewarn.jobs.training.whole_past import LEAST_ROWS, Sender, Senders, whole_past
 from forewarn.kit.clock import DAY, SECOND
 from forewarn.learning.machine_model import MachineModel
-from forewarn.policies.healthy_spans import stretches
-
-_LEAST_ROWS: Final = 300
 
 
 class Past(Recollection, HistorianReads, Protocol):
     """The reading half of a historian."""
+
+
+def _no_senders(signals: Sequence[str]) -> Sequence[Sender]:
+    return ()
 
 
 def _no_champion(asset_id: str) -> Champion | None:
@@ -45,10 +48,13 @@ class Trainer:
         clock: Callable[[], int],
         settings: TrainingSettings | None = None,
         champion: Callable[[str], Champion | None] = _no_champion,
+        senders: Senders = _no_senders,
     ) -> None:
-        """clock: microseconds UTC, where the past ends. champion: of an asset, what a new model is measured against."""
+        """clock: microseconds UTC, where the past ends. champion: of an asset, what a new model is measured against.
+        senders: gateways that collect signals; what they thin is learned from in whole stretches."""
         self._past, self._plant, self._anomalies, self.detectors = past, plant, anomalies, detectors
         self._clock, self.settings, self._champion = clock, settings or TrainingSettings(), champion
+        self._senders = senders
 
     def learn(self, asset_id: str, end: int | None = None) -> tuple[MachineModel, ModelCard]:
         """end: of the past that is looked at, microseconds UTC; None: now. Raises NotFound, NotEnoughData (what there
@@ -65,31 +71,41 @@ class Trainer:
         signals = self._signals(asset_id)
         step_us = step_of(signals)
         start = end - round(s.days * DAY)
-        read = read_spans(self._past, np.array(sorted(x.key for x in signals), np.int32), start, end)
+        keys = np.array(sorted(x.key for x in signals), np.int32)
+        read = read_spans(self._past, keys, start, end)
         faults = disturbing(self._anomalies, asset_id, start, end)
         healthy = without(read, faults, end, round(s.margin_s * SECOND), round(s.least_s * SECOND))
         what = told(read, healthy, faults, end)
-        if length(healthy) < _LEAST_ROWS * step_us:
-            least = _LEAST_ROWS * step_us / SECOND / 60
+        if length(healthy) < LEAST_ROWS * step_us:
+            least = LEAST_ROWS * step_us / SECOND / 60
             raise NotEnoughData(
                 f"the last {s.days:g} days hold {what}; {least:.0f} minutes of health are the least. Mark findings "
                 "wrong that were no fault, or look at more days"
             )
-        parts = stretches(healthy, s.stretch_rows * step_us, max(s.most_rows // s.stretch_rows, 1))
-        kept, back = _parted(parts, s.held_back)
+        senders = self._senders([x.id for x in signals])
+        context = max((d.context for d in self.detectors.values()), default=0)
+        whole = whole_past(senders, self._past, asset_id, healthy, Span(start, end), keys, step_us, context, s)
+        s, past = whole.settings, whole.past
+        kept, back = _parted(whole.parts, s.held_back)
         return Lesson(
             asset_id,
             self._plant.assets[asset_id].template,
             signals,
             step_us,
             healthy,
-            past_rows(self._past, signals, step_us, kept),
-            past_rows(self._past, signals, step_us, back),
+            past_rows(past, signals, step_us, kept),
+            past_rows(past, signals, step_us, back),
             at_pace(s, step_us),
             self._champion(asset_id),
-            (f"The last {s.days:g} days hold {what}.",),
+            tuple(note for note in (f"The last {s.days:g} days hold {what}.", whole.note) if note),
             time.perf_counter() - begun,
         )
+
+    def form(self, asset_id: str) -> Form | None:
+        """Machines of one form may share what is learned of them; None: it is learned alone."""
+        asset = self._plant.assets.get(asset_id)
+        signals = tuple(signal for signal in self._plant.signals_of(asset_id) if signal.key > 0)
+        return None if asset is None else form_of(asset.template, signals)
 
     def _signals(self, asset_id: str) -> tuple[Signal, ...]:
         if asset_id not in self._plant.assets:

@@ -1,21 +1,24 @@
 """Many lessons learned at once: in processes of this machine, or on a cluster that is there already."""
 
-import importlib
+import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 import joblib
 
 from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.errors import ConfigurationError, ForewarnError, NotEnoughData
+from forewarn.jobs.training.clusters import Call, Lost, on_cluster
 from forewarn.jobs.training.lesson import Learned, Lesson, learn
+from forewarn.jobs.training.niceness import beside
 
 EXECUTORS: Final = ("local", "ray", "dask")
-_AT_ONCE: Final = 64
+DIED: Final = (
+    "the process that learned it died, most likely for lack of memory: train with fewer workers "
+    "(FOREWARN_TRAINING_WORKERS)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,17 +44,28 @@ class Workers:
 def learn_all(
     lessons: Iterable[Lesson | Outcome], detectors: Mapping[str, TrainedDetector], workers: Workers
 ) -> Iterator[Outcome]:
-    """As they end. `lessons` is asked for a few ahead, maybe by another thread; an outcome is passed on. Only arrays
-    cross the border. Raises ConfigurationError where the executor's library or cluster is missing, BrokenProcessPool
-    where a process died."""
-    calls = (_call(lesson, detectors) for lesson in lessons)
-    if workers.executor == "local":
-        ahead = 2 * workers.processes
-        yield from joblib.Parallel(workers.processes, return_as="generator_unordered", pre_dispatch=ahead)(calls)
+    """As they end; an outcome is passed on. Errors as of `carried_out`."""
+    calls = ((attempt, (lesson, detectors)) if isinstance(lesson, Lesson) else (_same, (lesson,)) for lesson in lessons)
+    for result in carried_out(calls, workers):
+        if isinstance(result, Lost):
+            yield Outcome(result.call[1][0].asset_id, None, DIED, is_fault=True)
+        else:
+            yield result
+
+
+def carried_out(calls: Iterable[Call], workers: Workers) -> Iterator[Any]:
+    """What they give, as they end. `calls` is asked for a few ahead, maybe by another thread. Only arrays cross the
+    border. Raises ConfigurationError where the executor's library or cluster is missing, BrokenProcessPool where a
+    process of this machine died; a cluster gives Lost for a call whose workers died."""
+    if workers.executor not in EXECUTORS:
+        raise ConfigurationError(f"there is no executor {workers.executor!r}; there are: {', '.join(EXECUTORS)}")
+    if workers.executor != "local":
+        yield from on_cluster(workers.executor, workers.address, iter(calls))
         return
-    with _cluster(workers):
-        while some := list(islice(calls, _AT_ONCE)):
-            yield from joblib.Parallel(-1)(some)
+    ahead = 2 * workers.processes
+    here = os.getpid()
+    delayed = (joblib.delayed(beside)(here, function, *arguments) for function, arguments in calls)
+    yield from joblib.Parallel(workers.processes, return_as="generator_unordered", pre_dispatch=ahead)(delayed)
 
 
 def attempt(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> Outcome:
@@ -68,52 +82,5 @@ def attempt(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> Outcome
         return Outcome(lesson.asset_id, None, f"{type(error).__name__} in {where}: {error}", is_fault=True)
 
 
-def _call(lesson: Lesson | Outcome, detectors: Mapping[str, TrainedDetector]) -> Any:
-    if isinstance(lesson, Lesson):
-        return joblib.delayed(attempt)(lesson, detectors)
-    return joblib.delayed(_same)(lesson)
-
-
 def _same(outcome: Outcome) -> Outcome:
     return outcome
-
-
-@contextmanager
-def _cluster(workers: Workers) -> Iterator[None]:
-    """joblib works on it within the `with`."""
-    if workers.executor == "dask":
-        distributed = _library("distributed", "distributed", workers)
-        try:
-            client = distributed.Client(workers.address, timeout="10s")
-        except (OSError, ValueError, TimeoutError) as error:
-            raise _unreachable(workers, error) from error
-        with client, joblib.parallel_config(backend="dask"):
-            yield
-    elif workers.executor == "ray":
-        ray, bridge = _library("ray", "ray", workers), _library("ray.util.joblib", "ray", workers)
-        try:
-            ray.init(workers.address or None, ignore_reinit_error=True)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise _unreachable(workers, error) from error
-        bridge.register_ray()
-        with joblib.parallel_config(backend="ray"):
-            yield
-    else:
-        raise ConfigurationError(f"there is no executor {workers.executor!r}; there are: {', '.join(EXECUTORS)}")
-
-
-def _library(name: str, package: str, workers: Workers) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"the executor {workers.executor!r} needs a library that is not installed ({error}): pip install "
-            f"{package}, or set FOREWARN_TRAINING_EXECUTOR=local"
-        ) from error
-
-
-def _unreachable(workers: Workers, error: Exception) -> ConfigurationError:
-    return ConfigurationError(
-        f"the {workers.executor} cluster at {workers.address or 'its default address'} does not answer ({error}): "
-        "check FOREWARN_TRAINING_ADDRESS, or set FOREWARN_TRAINING_EXECUTOR=local"
-    )

@@ -19,6 +19,7 @@ from forewarn.domain.gateways import (
     SiteState,
     UplinkStatus,
 )
+from forewarn.domain.model_delivery import HeldModels
 from forewarn.domain.series import Series
 from forewarn.domain.sources import SourceState, SourceStatus
 from forewarn.kit.clock import HOUR, MINUTE, SECOND
@@ -30,6 +31,7 @@ class HandBoard:
     def __init__(self, status: GatewayStatus, alarms: Sequence[Alarm] = (), assets: Sequence[Asset] = ()) -> None:
         self._status, self._alarms, self._assets = status, list(alarms), list(assets)
         self._kept: list[Happening] = []
+        self.held = HeldModels()
         self._news = asyncio.Event()
 
     @property
@@ -62,6 +64,9 @@ class HandBoard:
 
     def status(self) -> GatewayStatus:
         return self._status
+
+    def models(self) -> HeldModels:
+        return self.held
 
     def show(self, alarms: Sequence[Alarm] | None = None, **changes: object) -> None:
         self._status = replace(self._status, **changes)

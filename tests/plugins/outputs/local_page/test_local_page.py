@@ -17,6 +17,7 @@ from forewarn.contracts.output import OutputRequest
 from forewarn.domain.conditions import ConditionCode
 from forewarn.domain.errors import ConfigurationError, SourceUnreachable
 from forewarn.domain.gateways import GatewayRole, GatewayStatus, LedgerSums, SiteState
+from forewarn.domain.model_delivery import HeldModels
 from forewarn.domain.sources import SourceState
 from forewarn.plugins.outputs.local_page import OUTPUT
 from forewarn.plugins.outputs.local_page.rates import Rates
@@ -84,7 +85,7 @@ async def test_changes_come_as_events_of_the_changed_sections_only() -> None:
     async with page(board) as (url, session), session.get(f"{url}/events") as stream:
         assert stream.content_type == "text/event-stream"
         first = await event(stream)
-        assert set(first) == {"head", "alarms", "conditions", "sources", "site", "buffer", "ledger", "about"}
+        assert set(first) == {"head", "alarms", "conditions", "sources", "site", "models", "buffer", "ledger", "about"}
         assert "No active alarms" in first["alarms"]
         board.show(alarms=ALARMS[2:3])
         second = await event(stream)
@@ -101,6 +102,30 @@ async def event(stream: aiohttp.ClientResponse) -> dict[str, str]:
         while not (line := await stream.content.readline()).startswith(b'data: {"'):
             assert line
     return json.loads(line[6:])
+
+
+async def test_models_that_act_and_those_that_are_refused_are_named() -> None:
+    board = HandBoard(quiet_status(), (), ASSETS)
+    board.held = HeldModels(
+        "n",
+        "r",
+        acting={"mill-3": "5a32ea" + "0" * 58, "<x>": "77b0aa" + "1" * 58},
+        refused={"<x>": "damaged", "pump-9": "unknown_key"},
+        thresholds="9f",
+        keys=("ea4a6c0011223344",),
+    )
+    async with page(board) as (url, session):
+        text = await text_of(session, url)
+        told = msgspec.json.decode((await text_of(session, f"{url}/models.json")).encode(), type=HeldModels)
+    assert told == board.held
+    for said in (
+        '<th>Raw mill 3</th><td><span class="badge good">In use</span> <span class="key">5a32ea000000</span>',
+        '<th>&lt;x&gt;</th><td><span class="badge watch">The new one is damaged</span> <span class="key">77b0aa',
+        'Circulation pump &lt;9&gt;</th><td><span class="badge wrong">The new one is signed by a stranger</span></td>',
+        "people's words at the site moved them",
+        "signed by ea4a6c0011223344",
+    ):
+        assert said in text, said
 
 
 async def test_status_metrics_and_health() -> None:

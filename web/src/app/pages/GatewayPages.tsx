@@ -7,6 +7,7 @@ import { ConnectorsTable } from "@/features/gateways/components/ConnectorsTable"
 import { GatewayFigures } from "@/features/gateways/components/GatewayFigures";
 import { GatewaysTable } from "@/features/gateways/components/GatewaysTable";
 import { LedgerPanel } from "@/features/gateways/components/LedgerPanel";
+import { ModelsPanel } from "@/features/gateways/components/ModelsPanel";
 import { RawRequestsPanel } from "@/features/gateways/components/RawRequestsPanel";
 import { RetirePanel } from "@/features/gateways/components/RetirePanel";
 import { ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
@@ -40,6 +41,7 @@ export function GatewayPage() {
           <GatewayFigures gateway={gateway.data} />
           <ConditionsPanel now={gateway.data.conditions_now} journal={gateway.data.journal} />
           <ConnectorsTable gateway={gateway.data} />
+          <ModelsPanel models={gateway.data.models} />
           {gateway.data.ledger ? <LedgerPanel ledger={gateway.data.ledger} /> : null}
           <RawRequestsPanel gateway={name} signals={gateway.data.signal_ids} requests={requests.data ?? []} mayAsk={mayAsk} />
           {silent && mayAsk ? <RetirePanel gateway={name} onRetired={() => void navigate({ to: "/admin/gateways" })} /> : null}

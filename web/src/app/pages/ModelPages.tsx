@@ -2,6 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMay } from "@/api/use-session";
+import { anomaliesQuery } from "@/features/anomalies/api/anomalies";
+import { AnomalyList } from "@/features/anomalies/components/AnomalyList";
 import { assetsQuery } from "@/features/assets/api/assets";
 import { assetModelQuery, modelsQuery, trainingQuery } from "@/features/models/api/models";
 import { Decision, type Decided } from "@/features/models/components/Decision";
@@ -13,6 +15,7 @@ import { SignalsPanel } from "@/features/models/components/SignalsPanel";
 import { ThresholdPanel } from "@/features/models/components/ThresholdPanel";
 import { TrainPanel } from "@/features/models/components/TrainPanel";
 import { Empty, ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
+import { prose } from "@/ui/format";
 import page from "./AssetPage.module.css";
 
 /** What was learned of every machine. */
@@ -56,10 +59,13 @@ export function ModelPage() {
           <TrainPanel asset={id} job={of.job} mayTrain={mayTrain} />
           {shown ? null : (
             <Panel flush>
-              <Empty title="No model of this machine yet">Train it from its healthy past: it takes about a second.</Empty>
+              <Empty title="No model of this machine yet">
+                {of.waits_for ? `${prose(of.waits_for)}. ` : ""}Train it from its healthy past: it takes about a second.
+              </Empty>
             </Panel>
           )}
-          <ThresholdPanel thresholds={of.thresholds} />
+          <Advisories asset={id} />
+          <ThresholdPanel thresholds={of.thresholds} champion={of.champion?.id} />
           <div className={classes.sides}>
             {of.champion ? (
               <ModelSide
@@ -97,4 +103,11 @@ function Waiting() {
       <Rows count={3} />
     </Panel>
   );
+}
+
+/** What is told of the model itself and has not ended: drift, and why it cannot be used. */
+function Advisories({ asset }: { asset: string }) {
+  const { data } = useQuery(anomaliesQuery(asset));
+  const open = (data ?? []).filter(({ detector, ended_at }) => detector === "model" && ended_at === null);
+  return open.length ? <AnomalyList title="Told of the model" anomalies={open} assetId={asset} /> : null;
 }

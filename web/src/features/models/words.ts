@@ -1,5 +1,5 @@
 import type { Job, JobItem, Model, ModelSummary } from "@/api/types";
-import { formatCount, formatDuration, sentence } from "@/ui/format";
+import { formatCount, formatDuration, formatValue, sentence, signalName, words } from "@/ui/format";
 
 type State = ModelSummary["state"];
 
@@ -35,11 +35,24 @@ export function trainedWords(model: Pick<ModelSummary, "trained_hours" | "rows">
 /** The smallest shift it finds, in healthy spreads. */
 export function shiftWords(metrics: ModelSummary["metrics"]): string {
   const median = metrics.shift_median;
-  return median === undefined ? "none found" : `${median} × spread`;
+  return median === undefined ? "none found" : `${median} × its usual spread`;
 }
 
 export function shiftOf(shift: number | null | undefined): string {
   return shift === null || shift === undefined ? "not found" : `${shift} ×`;
+}
+
+const MOST_SHIFT = 32;
+
+/** Length of its bar, 0-100; one that is not found fills it. */
+export function shiftBar(shift: number | null): number {
+  return shift === null ? 100 : Math.min(100, Math.max(2, (100 * shift) / MOST_SHIFT));
+}
+
+/** Ids of signals in a sentence by their names in words. */
+export function namedIn(text: string, ids: readonly string[]): string {
+  const names = new Map(ids.map((id) => [id, signalName(id.slice(id.lastIndexOf(".") + 1)).toLowerCase()]));
+  return text.replace(/[^\s,;:()]+[^\s,;:().]/g, (word) => names.get(word) ?? word);
 }
 
 /** The card as sentences, for who must trust it. */
@@ -55,7 +68,8 @@ export function cardSentences(model: Model): string[] {
     held
       ? `Of ${formatCount(held)} healthy rows that it never saw, ${formatShare(metrics.over_threshold)} are over its threshold.`
       : "Too little healthy past to hold rows back for a test.",
-    ...card.notes,
+    ...[sharedWords(card)].filter((told) => told !== null),
+    ...card.notes.map((note) => namedIn(note, card.signals)),
   ];
 }
 
@@ -75,9 +89,14 @@ export const itemMark = (state: JobItem["state"]): string => ITEMS[state];
 
 /** How a job of training stands. */
 export function jobWords(job: Job): string {
+  const why = job.why ? ` The site asked for it by itself: ${job.why.replace(/\.$/, "")}.` : "";
+  return jobStands(job) + why;
+}
+
+function jobStands(job: Job): string {
   const machines = job.total === 1 ? "1 machine" : `${formatCount(job.total)} machines`;
   if (job.state === "cancelled") return `Training of ${machines} was cancelled after ${job.done}.`;
-  if (job.ended_at === null) return `Training ${machines}: ${job.done} done.`;
+  if (job.ended_at === null) return job.phase ? `Training ${machines}: ${words(job.phase)}.` : `Training ${machines}: ${job.done} done.`;
   const few = job.items.filter(({ state }) => state === "not_enough_data").length;
   const failed = job.items.filter(({ state }) => state === "failed").length;
   const rest = [few ? `${few} had too little data` : "", failed ? `${failed} failed` : ""].filter(Boolean);
@@ -94,4 +113,28 @@ export function perMachine<A extends { id: string }>(assets: readonly A[], model
     );
     return { asset, champion, challenger };
   });
+}
+
+/** False alarms: about one, 0.2 of one, three and a half. */
+export function formatRate(count: number): string {
+  const shown = count.toLocaleString("en-US", { maximumSignificantDigits: 2 });
+  return shown === "1" ? "1 false alarm" : `${shown} false alarms`;
+}
+
+/** Where people's word has moved the threshold. */
+export function movedWords(learned: number, now: number, labels: number): string {
+  if (labels === 0) return "as learned; nobody has judged a finding of it yet";
+  const answers = labels === 1 ? "1 answer" : `${formatCount(labels)} answers`;
+  const way = now > learned ? "raised" : now < learned ? "lowered" : "left";
+  return `${way} from ${formatValue(learned)} by ${answers} of people`;
+}
+
+/** What it has from its template; null where it learned from its machine alone. */
+export function sharedWords({ shared }: Pick<Model["card"], "shared">): string | null {
+  if (!shared) return null;
+  const whose = `${shared.machines === 1 ? "1 machine" : `${formatCount(shared.machines)} machines`} of template ${words(shared.template)}`;
+  return (
+    `Its ${shared.detectors.map(words).join(" and ")} shares a network with the template: learned once from ${whose}, ` +
+    `${formatCount(shared.rows)} rows, in ${formatDuration(shared.seconds)}. Its range, threshold and ways of running are its own.`
+  );
 }

@@ -72,7 +72,8 @@ export function ErrorPanel({ error, onRetry, children }: ErrorPanelProps) {
 
 export function Rows({ count, height = 44 }: { count: number; height?: number }) {
   return (
-    <div className={classes.rows} aria-busy="true" aria-label="Loading">
+    <div className={classes.rows} role="status" aria-busy="true">
+      <span className="sr-only">Loading</span>
       {Array.from({ length: count }, (_, i) => (
         <Skeleton key={i} height={height} radius={4} />
       ))}

@@ -10,7 +10,7 @@ from typing import Final
 
 _TEMPLATE: Final = (files(__package__) / "page.html").read_text(encoding="utf-8")
 _LEFT: Final = ("alarms", "conditions", "sources")
-_RIGHT: Final = ("site", "buffer", "ledger")
+_RIGHT: Final = ("site", "models", "buffer", "ledger")
 
 
 def _hash(tag: str) -> str:

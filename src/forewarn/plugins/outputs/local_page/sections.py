@@ -9,6 +9,7 @@ from forewarn.contracts.status_board import StatusBoard
 from forewarn.domain.alarms import AlarmState, Condition, Priority
 from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.gateways import GatewayRole, GatewayStatus, SiteState
+from forewarn.domain.model_delivery import HeldModels
 from forewarn.domain.sources import SourceState, SourceStatus
 from forewarn.plugins.outputs.local_page import words
 from forewarn.plugins.outputs.local_page.rates import Rates
@@ -24,6 +25,8 @@ _STATE_WORDS: Final = {
 _BAD_SOURCES: Final = (SourceState.RECONNECTING, SourceState.MISCONFIGURED)
 _MOST_ALARMS: Final = 100
 _MOST_SILENT: Final = 20
+_MOST_MACHINES: Final = 200
+_SHORT: Final = 12
 _SWATCH: Final = {
     name: f'<svg class="swatch" viewBox="0 0 1 1" aria-hidden="true"><rect class="{kind}" width="1" height="1"/></svg>'
     for name, kind in (("To be sent", "outbox"), ("Raw ring", "raw"))
@@ -48,6 +51,7 @@ def sections(board: StatusBoard, rates: Rates) -> dict[str, str]:
         "site": _site(status),
         "buffer": _buffer(status),
         "ledger": _ledger(status),
+        "models": _models(board.models(), names),
         "about": _about(status),
     }
 
@@ -276,6 +280,34 @@ def _ledger(status: GatewayStatus) -> str:
     )
     beside = f"{words.count_of(ledger.rejected)} rejected, {words.count_of(ledger.duplicate)} came twice"
     return f'<h2>Ledger</h2>{verdict}<table>{body}</table><p class="quiet">{beside}; neither counts as read.</p>'
+
+
+def _models(held: HeldModels, names: dict[str, str]) -> str:
+    """Empty where there are none and none is wanted."""
+    machines = sorted({*held.acting, *held.refused})
+    if not machines:
+        return ""
+    rows = "".join(
+        f"<tr><th>{escape(names.get(asset_id, asset_id))}</th><td>{_model(held, asset_id)}</td></tr>"
+        for asset_id in machines[:_MOST_MACHINES]
+    )
+    more = f'<p class="quiet">and {len(machines) - _MOST_MACHINES} more</p>' if len(machines) > _MOST_MACHINES else ""
+    moved = (
+        '<p class="quiet">Thresholds are used as people\'s words at the site moved them.</p>' if held.thresholds else ""
+    )
+    keys = f'<p class="quiet">Believed are models signed by {escape(", ".join(held.keys) or "nobody")}.</p>'
+    return f"<h2>Models</h2><table>{rows}</table>{more}{moved}{keys}"
+
+
+def _model(held: HeldModels, asset_id: str) -> str:
+    refused, version = held.refused.get(asset_id), held.acting.get(asset_id)
+    state = (
+        _badge(_GOOD, "In use")
+        if refused is None
+        else _badge(_WRONG if version is None else _WATCH, f"{words.REFUSED.get(refused, refused)}")
+    )
+    used = "" if version is None else f' <span class="key">{escape(version[:_SHORT])}</span>'
+    return f"{state}{used}"
 
 
 def _about(status: GatewayStatus) -> str:

@@ -58,6 +58,9 @@ class PageServer:
             case "/status.json":
                 body = msgspec.json.encode(self._board.status())
                 return web.Response(body=body, headers={**HEADERS, "Content-Type": "application/json"})
+            case "/models.json":
+                body = msgspec.json.encode(self._board.models())
+                return web.Response(body=body, headers={**HEADERS, "Content-Type": "application/json"})
             case "/metrics":
                 body = exposition(self._board.status()).encode()
                 return web.Response(body=body, headers={**HEADERS, "Content-Type": CONTENT_TYPE})

@@ -56,6 +56,17 @@ CONDITION: Final = {
     ConditionCode.FAILED: "Failed",
 }
 
+REFUSED: Final = {
+    "truncated": "The new one came cut off",
+    "damaged": "The new one is damaged",
+    "poisoned": "The new one is none that can be",
+    "too_large": "The new one is too large",
+    "unknown_key": "The new one is signed by a stranger",
+    "wrong_signature": "The new one's signature is wrong",
+    "unusable": "The new one cannot be used here",
+    "thresholds": "Its thresholds are refused, learned ones in use",
+}
+
 
 def span(seconds: float) -> str:
     """`31 ms`, `4.2 s`, `12 s`, `3 min`, `5 h 10 min`, `4 d 2 h`; a minus before it where it is negative."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forewarn.contracts.trained_detector import Matrix, Parameters
 from forewarn.domain.errors import ConfigurationError, InvalidInput
@@ -20,6 +21,7 @@ from forewarn.plugins.trained_detectors.lstm_autoencoder.windows import (
 )
 from forewarn.policies.standard_rows import Mask, enough_rows, stacked
 
+_LEAST_WINDOWS = 10  # of one machine, however many share
 _SCALE = {"low": "m", "spread": "m", "middle": "m"}
 
 
@@ -31,8 +33,8 @@ class LstmAutoencoder:
     beyond the healthy range are not clipped. Weights are stored as int8 with a float32 scale per column.
 
     Training needs the extra `train` (JAX, optax); scoring runs in ONNX Runtime where that is installed, else in numpy:
-    `runtime` is auto, numpy or onnx. Machines of one template may share a network, each on its own range: `fit_shared`,
-    `adopted`; a scorer runs them together.
+    `runtime` is auto, numpy or onnx. Machines of one template may share a network, each on its own range (`sample`,
+    `fit_shared`, `calibrate`); a scorer runs them together.
 
     >>> swing = np.sin(np.arange(300) / 4.0)[:, None] * [1.0, -2.0, 0.5]
     >>> healthy = swing + np.random.default_rng(1).normal(0, 0.05, swing.shape)
@@ -79,24 +81,37 @@ class LstmAutoencoder:
         return dict(self._parameters)
 
     def fit(self, healthy: Matrix, seed: int = 0) -> Parameters:
-        return self.fit_shared([healthy], seed)[0]
+        return self.calibrate(self.fit_shared([self.sample(healthy)], seed), healthy)
 
-    def fit_shared(self, machines: Sequence[Matrix], seed: int = 0) -> list[Parameters]:
-        """One network for machines of the same signals, learned from all of them; a model per machine.
+    def sample(self, healthy: Matrix, share: float = 1.0) -> Parameters:
+        """See contracts/shared_detector.py. Windows on this machine's own range; held out is the last tenth of them,
+        and what overlaps it is in neither part."""
+        scale = self._scale(healthy)
+        x, first, present = self._learnable(healthy, scale)
+        stride = -(-len(first) // max(int(self._most_windows * share), _LEAST_WINDOWS))
+        chosen = first[::stride]
+        cut = chosen[-max(len(chosen) // 10, 1)]
+        later = chosen >= cut
+        kept = later | (chosen <= cut - self._steps)
+        if not kept[~later].any():
+            kept[:] = True
+        there = present[::stride][kept]
+        rows = x[chosen[kept, None] + np.arange(self._steps)]
+        values = np.where(there[:, None], rows, scale["middle"]).astype(np.float32)
+        return {"windows": values, "present": there, "held_out": later[kept]}
 
-        Raises NotEnoughData, and ConfigurationError where JAX is missing."""
-        scales = [dict(zip(_SCALE, healthy_range(healthy), strict=True)) for healthy in machines]
-        parts = [self._learnable(healthy, scale) for healthy, scale in zip(machines, scales, strict=True)]
-        enough_rows(self.name, sum(len(part.first) for part in parts), self.least_rows)
-        windows, held_out = _pooled(parts, self._most_windows, self._steps)
-        weights = trained(windows, held_out, self._sizes(machines[0].shape[1]), self._schedule, seed)
-        stored = {**quantised(weights), "steps": np.array([self._steps], np.int64)}
-        return [{**scale, **stored} for scale in scales]
+    def fit_shared(self, samples: Sequence[Parameters], seed: int = 0) -> Parameters:
+        """One network for machines of the same signals. See contracts/shared_detector.py."""
+        windows = _pooled(self.name, samples)
+        weights = trained(windows, self._sizes(windows.values.shape[2]), self._schedule, seed)
+        return {**quantised(weights), "steps": np.array([self._steps], np.int64)}
 
-    def adopted(self, model: Parameters, healthy: Matrix) -> Parameters:
-        """The network of `model` on another machine's healthy range."""
-        enough_rows(self.name, int(np.isfinite(healthy).any(axis=1).sum()), self.least_rows)
-        return {**model, **dict(zip(_SCALE, healthy_range(healthy), strict=True))}
+    def calibrate(self, part: Parameters, healthy: Matrix) -> Parameters:
+        """The network on this machine's own range. See contracts/shared_detector.py."""
+        scale = self._scale(healthy)
+        self._learnable(healthy, scale)
+        network = checked(self.name, part, self._sizes(healthy.shape[1]))
+        return {**scale, **network, "steps": np.array([self._steps], np.int64)}
 
     def prepare(self, models: Sequence[Parameters]) -> LstmScorer:
         scale = stacked(self.name, models, _SCALE)
@@ -123,13 +138,18 @@ class LstmAutoencoder:
     def _sizes(self, signals: int) -> Sizes:
         return Sizes(signals, self._steps, self._units)
 
-    def _learnable(self, healthy: Matrix, scale: Mapping[str, Matrix]) -> Windows:
+    def _scale(self, healthy: Matrix) -> dict[str, Matrix]:
+        return dict(zip(_SCALE, healthy_range(healthy), strict=True))
+
+    def _learnable(self, healthy: Matrix, scale: Mapping[str, Matrix]) -> tuple[Matrix, NDArray[np.intp], Mask]:
+        """(rows scaled and filled; the first row of every window that allows an opinion; who takes part in it). Raises
+        NotEnoughData."""
         raw = scaled(healthy[None], scale["low"][None], scale["spread"][None])
         x = filled_forward(raw, self._fill)
         present, opinion = whole_windows(x, raw, ~np.isnan(scale["spread"])[None], self._steps)
         first = np.flatnonzero(opinion[0])
-        stand_in = np.broadcast_to(scale["middle"].astype(np.float32), (len(first), len(scale["middle"])))
-        return Windows(x[0].astype(np.float32), first, present[0, first], stand_in)
+        enough_rows(self.name, len(first), self.least_rows)
+        return x[0], first, present[0, first]
 
 
 def _sensible(detector: str, scale: Mapping[str, Matrix]) -> None:
@@ -137,26 +157,9 @@ def _sensible(detector: str, scale: Mapping[str, Matrix]) -> None:
         raise InvalidInput(f"{detector}: middle holds a mean outside its range: train the model again", field="middle")
 
 
-def _pooled(parts: Sequence[Windows], most: int, steps: int) -> tuple[Windows, Mask]:
-    """(all windows, `most` at the most, evenly thinned; which of them are held out).
-
-    Held out is the last tenth of each machine's; the windows that overlap it are in neither."""
-    offset = np.cumsum([0, *(len(part.series) for part in parts)])
-    stride = max(-(-sum(len(part.first) for part in parts) // most), 1)
-    first, present, stand_in, held_out = [], [], [], []
-    for part, begin in zip(parts, offset, strict=False):
-        chosen = part.first[::stride]
-        if not len(chosen):
-            continue
-        cut = chosen[-max(len(chosen) // 10, 1)]
-        later = chosen >= cut
-        kept = later | (chosen <= cut - steps)
-        if not kept[~later].any():
-            kept[:] = True
-        first.append(chosen[kept] + begin)
-        present.append(part.present[::stride][kept])
-        stand_in.append(part.stand_in[::stride][kept])
-        held_out.append(later[kept])
-    series = np.concatenate([part.series for part in parts])
-    chosen_windows = Windows(series, *(np.concatenate(each) for each in (first, present, stand_in)))
-    return chosen_windows, np.concatenate(held_out)
+def _pooled(detector: str, samples: Sequence[Parameters]) -> Windows:
+    """In an order that is the samples' own, whatever the machines' was."""
+    if len({np.shape(sample["windows"])[1:] for sample in samples}) != 1:
+        raise InvalidInput(f"{detector}: a network is learned from samples of the same signals", field="samples")
+    ordered = sorted(samples, key=lambda sample: hashlib.sha256(sample["windows"].tobytes()).digest())
+    return Windows(*(np.concatenate([one[name] for one in ordered]) for name in ("windows", "present", "held_out")))

@@ -28,32 +28,25 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """series: float32[rows, signals], scaled. first: the row each window begins at. present: bool[windows, signals],
-    who takes part; stand_in: what the others are set to."""
+    """values: float32[windows, steps, signals], scaled, with what takes no part set to its stand-in. present:
+    bool[windows, signals], who takes part. held_out: bool[windows], by which the end of training is found."""
 
-    series: Floats
-    first: NDArray[np.intp]
+    values: Floats
     present: NDArray[np.bool_]
-    stand_in: Floats
-
-    def inputs(self, chosen: NDArray[np.intp], steps: int) -> Floats:
-        rows = self.series[self.first[chosen, None] + np.arange(steps)]
-        return np.asarray(np.where(self.present[chosen, None], rows, self.stand_in[chosen, None]), np.float32)
+    held_out: NDArray[np.bool_]
 
 
-def trained(
-    windows: Windows, held_out: NDArray[np.bool_], sizes: Sizes, schedule: Schedule, seed: int
-) -> dict[str, Floats]:
+def trained(windows: Windows, sizes: Sizes, schedule: Schedule, seed: int) -> dict[str, Floats]:
     """Weights (Sizes.shapes) of least mean absolute error. Raises ConfigurationError where JAX is not installed."""
     random = np.random.default_rng(seed)
     step, state = _optimiser(first_weights(sizes, random), schedule.learning_rate)
-    learn, check = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    learn, check = np.flatnonzero(~windows.held_out), np.flatnonzero(windows.held_out)
     batches = -(-len(learn) // schedule.batch)
     best, best_error, idle = first_weights(sizes, random), np.inf, 0
     for _ in range(schedule.epochs):
         order = np.resize(random.permutation(learn), batches * schedule.batch)
         for chosen in order.reshape(batches, schedule.batch):
-            state = step(*state, windows.inputs(chosen, sizes.steps), windows.present[chosen].astype(np.float32))
+            state = step(*state, windows.values[chosen], windows.present[chosen].astype(np.float32))
         weights = {name: np.asarray(weight) for name, weight in state[0].items()}
         error = mean_error(weights, windows, check, sizes)
         if error < best_error * 0.999:
@@ -67,7 +60,7 @@ def trained(
 
 def mean_error(weights: Mapping[str, Floats], windows: Windows, chosen: NDArray[np.intp], sizes: Sizes) -> float:
     """Mean absolute error over the chosen windows and the signals that take part."""
-    inputs, present = windows.inputs(chosen, sizes.steps), windows.present[chosen]
+    inputs, present = windows.values[chosen], windows.present[chosen]
     away = np.abs(NumpyNetwork(weights, sizes)(inputs) - inputs) * present[:, None]
     return float(away.sum() / (sizes.steps * max(present.sum(), 1.0)))
 

@@ -1,4 +1,4 @@
-import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answerOf, client } from "@/api/client";
 import type { Anomaly, Verdict } from "@/api/types";
 
@@ -24,6 +24,17 @@ export const similarQuery = (id: string) =>
     },
   });
 
+/** What its model made of the time around it; asked again while it lasts. */
+export const courseQuery = ({ id, ended_at }: Pick<Anomaly, "id" | "ended_at">) =>
+  queryOptions({
+    queryKey: ["anomalies", "course", id, ended_at],
+    queryFn: ({ signal }) =>
+      answerOf(client.GET("/api/v1/anomalies/{anomaly_id}/course", { params: { path: { anomaly_id: id } }, signal })),
+    placeholderData: keepPreviousData,
+    refetchInterval: (query) => (ended_at === null && query.state.data ? 30_000 : false),
+    retry: false,
+  });
+
 /** What the model that spoke was made with; null where it is not kept here. */
 export const configHashQuery = (model: string) =>
   queryOptions({
@@ -33,6 +44,17 @@ export const configHashQuery = (model: string) =>
       return data?.card.config_hash ?? null;
     },
     staleTime: Infinity,
+  });
+
+/** Where the machine speaks now; asked often for a while after somebody has answered. */
+export const thresholdsQuery = (assetId: string, answeredAt: string) =>
+  queryOptions({
+    queryKey: ["models", "thresholds", assetId],
+    queryFn: async ({ signal }) => {
+      const params = { path: { asset_id: assetId } };
+      return (await answerOf(client.GET("/api/v1/assets/{asset_id}/model", { params, signal }))).thresholds;
+    },
+    refetchInterval: () => (Date.now() - Date.parse(answeredAt) < 20_000 ? 1_000 : 30_000),
   });
 
 /** Say what a finding turned out to be. */

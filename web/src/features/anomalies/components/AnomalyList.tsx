@@ -6,10 +6,12 @@ import { useMay } from "@/api/use-session";
 import { Empty, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { IconDown } from "@/ui/icons";
-import { formatTime, prose, sentence } from "@/ui/format";
+import { formatTime, sentence } from "@/ui/format";
 import { useMarkAnomaly } from "../api/anomalies";
-import { around, howItWasFound, lasted, subjectOf } from "../words";
-import { EvidencePanel } from "./EvidencePanel";
+import { modelTrouble } from "../model-words";
+import { around, headline, howItWasFound, lasted, named } from "../words";
+import { CourseCharts } from "./CourseCharts";
+import { EvidencePanel, ModelFacts } from "./EvidencePanel";
 import { FeedbackBar } from "./FeedbackBar";
 import { SimilarEpisodes } from "./SimilarEpisodes";
 import classes from "./AnomalyList.module.css";
@@ -21,10 +23,16 @@ const VERDICTS: { status: Anomaly["status"]; label: string }[] = [
   { status: "open", label: "Open again" },
 ];
 
+interface AnomalyListProps {
+  anomalies: readonly Anomaly[];
+  assetId: string;
+  title?: string;
+}
+
 /** What the detectors found on one machine, newest first, each one click from its place on the chart. */
-export function AnomalyList({ anomalies, assetId }: { anomalies: readonly Anomaly[]; assetId: string }) {
+export function AnomalyList({ anomalies, assetId, title = "Anomalies" }: AnomalyListProps) {
   return (
-    <Panel title="Anomalies" flush>
+    <Panel title={title} flush>
       {anomalies.length === 0 ? (
         <Empty title="No anomaly recorded">The detectors have found nothing out of the ordinary here.</Empty>
       ) : (
@@ -43,14 +51,24 @@ function AnomalyRow({ anomaly: a, assetId }: { anomaly: Anomaly; assetId: string
   const mayJudge = useMay("anomalies.judge");
   const [opened, setOpened] = useState(false);
   const detailId = useId();
+  const { subject, rest } = headline(a);
+  const trouble = modelTrouble(a.detector, a.anomaly_type);
   const hasDetail = mayJudge || a.evidence !== null || a.feedback !== null;
   return (
     <li className={classes.row}>
       <StateMark name={a.severity} />
       <div className={classes.what}>
         <div>
-          <strong>{subjectOf(a)}</strong> {prose(a.reason)}
+          <strong>{subject}</strong> {rest}
         </div>
+        {trouble ? (
+          <div>
+            {trouble.remedy}{" "}
+            <Link to="/models/$id" params={{ id: assetId }}>
+              Open its model
+            </Link>
+          </div>
+        ) : null}
         <div className="muted">
           {howItWasFound(a)}
           {a.note ? `; note: ${a.note}` : ""}
@@ -80,9 +98,11 @@ function AnomalyRow({ anomaly: a, assetId }: { anomaly: Anomaly; assetId: string
       )}
       {opened ? (
         <div id={detailId} className={classes.detail}>
-          {a.evidence ? <EvidencePanel evidence={a.evidence} /> : null}
-          {a.evidence ? <SimilarEpisodes anomaly={a} /> : null}
+          {a.evidence ? <CourseCharts anomaly={a} /> : null}
+          {a.evidence ? <EvidencePanel evidence={a.evidence} say={(text) => named(text, a)} /> : null}
           {mayJudge ? <FeedbackBar anomaly={a} /> : null}
+          {a.evidence ? <SimilarEpisodes anomaly={a} /> : null}
+          {a.evidence ? <ModelFacts evidence={a.evidence} assetId={assetId} /> : null}
         </div>
       ) : null}
     </li>

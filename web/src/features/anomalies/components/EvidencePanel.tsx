@@ -1,7 +1,10 @@
+import { Link } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import type { Contribution, Evidence } from "@/api/types";
-import { formatDuration, formatTime, formatUnit, formatValue, sentence, signalName } from "@/ui/format";
+import { formatDuration, formatTime, formatUnit, formatValue, sentence } from "@/ui/format";
 import { configHashQuery } from "../api/anomalies";
+import { nameOf } from "../course";
 import classes from "./EvidencePanel.module.css";
 
 const MOST = 6;
@@ -14,13 +17,18 @@ const MEMBERS: Record<string, string> = {
   lstm_autoencoder: "autoencoder",
 };
 
-/** Why a trained model speaks: which signals, measured against expected, and what it looked at. */
-export function EvidencePanel({ evidence }: { evidence: Evidence }) {
-  const seconds = (Date.parse(evidence.window_end) - Date.parse(evidence.window_start)) / 1000;
+interface EvidenceProps {
+  evidence: Evidence;
+  /** The server's words with the names of signals as people write them. */
+  say: (text: string) => string;
+}
+
+/** Which signals, measured against expected at the worst moment, and which faults would look like that. */
+export function EvidencePanel({ evidence, say }: EvidenceProps) {
   return (
     <div className={classes.evidence}>
       <table className={classes.parts}>
-        <caption className="sr-only">Signals by their part in the finding</caption>
+        <caption className={classes.title}>At its worst, {formatTime(evidence.window_end)}</caption>
         <thead>
           <tr>
             <th scope="col">Signal</th>
@@ -41,42 +49,79 @@ export function EvidencePanel({ evidence }: { evidence: Evidence }) {
       </table>
       {evidence.hypotheses.length ? (
         <div>
-          <h3 className={classes.title}>What it would look like</h3>
+          <h3 className={classes.title}>Faults that would look like this</h3>
           <ol className={classes.hypotheses}>
             {evidence.hypotheses.map((h) => (
               <li key={h.fault}>
-                <strong>{sentence(h.fault)}</strong> <span className="muted">fits {Math.round(h.score * 100)} %</span>
-                <div>{h.speaks_for}</div>
-                {h.speaks_against ? <div className="muted">{h.speaks_against}</div> : null}
+                <strong>{sentence(h.fault)}</strong> <Bar percent={Math.round(h.score * 100)} words={`fits ${Math.round(h.score * 100)} %`} />
+                {h.speaks_for ? <div>For it: {say(h.speaks_for)}</div> : null}
+                {h.speaks_against ? <div className="muted">Against it: {say(foreign(h.speaks_against))}</div> : null}
               </li>
             ))}
           </ol>
           <p className={`${classes.facts} muted`}>How well a fault fits what is seen, not how likely it is.</p>
         </div>
       ) : null}
-      <p className={`${classes.facts} muted`}>
-        {formatValue(evidence.ratio)} times the machine&apos;s own threshold of {formatValue(evidence.threshold)}. Looked
-        at {formatDuration(seconds)} up to {formatTime(evidence.window_end)}
-        {evidence.regimes > 1 ? `, running in way ${String(evidence.regime + 1)} of ${String(evidence.regimes)}` : ""}.{" "}
-        {membersOf(evidence)}
-        {evidence.model ? <ModelFacts model={evidence.model} /> : null}
-      </p>
     </div>
   );
 }
 
-function ModelFacts({ model }: { model: string }) {
-  const { data: config } = useQuery(configHashQuery(model));
+/** How the model came to it: for who wants to check. */
+export function ModelFacts({ evidence, assetId }: { evidence: Evidence; assetId: string }) {
+  const { data: config } = useQuery({ ...configHashQuery(evidence.model), enabled: evidence.model !== "" });
+  const seconds = (Date.parse(evidence.window_end) - Date.parse(evidence.window_start)) / 1000;
+  return (
+    <div className={classes.facts}>
+      <h3 className={classes.title}>How the model came to it</h3>
+      <dl className={classes.list}>
+        <Fact name="Over its threshold">
+          {formatValue(evidence.ratio)} times the machine&apos;s own threshold of {formatValue(evidence.threshold)}
+        </Fact>
+        <Fact name="Looked at">
+          {formatDuration(seconds)} up to {formatTime(evidence.window_end)}
+        </Fact>
+        <Fact name="Way of running">
+          {evidence.regimes > 1 ? `${String(evidence.regime + 1)} of the ${String(evidence.regimes)} it knows` : "the one it knows"}
+        </Fact>
+        {evidence.members.length ? (
+          <Fact name="By method">
+            {evidence.members.map(({ detector, ratio }) => `${MEMBERS[detector] ?? sentence(detector)} ${formatValue(ratio)}`).join(", ")}{" "}
+            (times what is usual in health)
+          </Fact>
+        ) : null}
+        {evidence.model ? (
+          <Fact name="Model">
+            <Link to="/models/$id" params={{ id: assetId }} className="num">
+              {evidence.model.slice(0, 12)}
+            </Link>
+            {config ? (
+              <>
+                , made with settings <span className="num">{config.slice(0, 12)}</span>
+              </>
+            ) : null}
+          </Fact>
+        ) : null}
+      </dl>
+    </div>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Bar({ percent, words }: { percent: number; words: string }) {
   return (
     <>
-      {" "}
-      Model <span className="num">{model.slice(0, 12)}</span>
-      {config ? (
-        <>
-          , made with settings <span className="num">{config.slice(0, 12)}</span>
-        </>
-      ) : null}
-      .
+      <span className={classes.track}>
+        <span className={classes.bar} style={{ inlineSize: `${String(percent)}%` }} />
+      </span>
+      <span className="num">{words}</span>
     </>
   );
 }
@@ -85,12 +130,9 @@ function Part({ part }: { part: Contribution }) {
   const percent = Math.round(part.share * 100);
   return (
     <tr>
-      <th scope="row">{signalName(part.sensor_id.slice(part.sensor_id.lastIndexOf(".") + 1))}</th>
+      <th scope="row">{nameOf(part.sensor_id)}</th>
       <td>
-        <span className={classes.track}>
-          <span className={classes.bar} style={{ inlineSize: `${String(percent)}%` }} />
-        </span>
-        <span className="num">{percent} %</span>
+        <Bar percent={percent} words={`${String(percent)} %`} />
       </td>
       <td className={`${classes.number} num`}>{withUnit(part.measured, part.unit)}</td>
       <td className={`${classes.number} num`}>{withUnit(part.expected, part.unit)}</td>
@@ -102,8 +144,7 @@ function withUnit(value: number | null, unit: string): string {
   return value === null ? formatValue(value) : `${formatValue(value)} ${formatUnit(unit)}`.trim();
 }
 
-function membersOf({ members }: Evidence): string {
-  if (!members.length) return "";
-  const told = members.map(({ detector, ratio }) => `${MEMBERS[detector] ?? sentence(detector)} ${formatValue(ratio)}`);
-  return `Against its healthy past: ${told.join(", ")}.`;
+/** Signs that the fault does not bring about, in fewer words. */
+function foreign(against: string): string {
+  return against.replaceAll(", which is not part of it", " (not of this fault)");
 }

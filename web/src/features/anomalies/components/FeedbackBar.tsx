@@ -1,8 +1,11 @@
 import { Button, Group, Textarea } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import type { Anomaly, Verdict } from "@/api/types";
+import type { Anomaly, Evidence, Verdict } from "@/api/types";
 import { formatTime } from "@/ui/format";
-import { useFeedback } from "../api/anomalies";
+import { thresholdsQuery, useFeedback } from "../api/anomalies";
+import { thresholdAnswer } from "../words";
 import classes from "./FeedbackBar.module.css";
 
 const VERDICTS: { verdict: Verdict; label: string }[] = [
@@ -30,6 +33,7 @@ export function FeedbackBar({ anomaly }: { anomaly: Anomaly }) {
           Take it back
         </Button>
         <Refused error={give.error} />
+        {anomaly.evidence ? <ThresholdAnswer anomaly={anomaly} evidence={anomaly.evidence} at={feedback.at} /> : null}
       </Group>
     );
   }
@@ -60,6 +64,27 @@ export function FeedbackBar({ anomaly }: { anomaly: Anomaly }) {
       </Group>
       <Refused error={give.error} />
     </div>
+  );
+}
+
+interface AnswerProps {
+  anomaly: Anomaly;
+  evidence: Evidence;
+  at: string;
+}
+
+/** What the word did: the threshold of the way in which the machine was run. */
+function ThresholdAnswer({ anomaly, evidence, at }: AnswerProps) {
+  const { data } = useQuery(thresholdsQuery(anomaly.asset_id, at));
+  const now = data?.find(({ regime }) => regime === evidence.regime);
+  if (!now) return null;
+  return (
+    <p className={classes.answer} role="status">
+      {thresholdAnswer(now, evidence)}{" "}
+      <Link to="/models/$id" params={{ id: anomaly.asset_id }}>
+        Open its model
+      </Link>
+    </p>
   );
 }
 

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { Anomaly, Similar } from "@/api/types";
 import { formatTime, prose } from "@/ui/format";
 import { similarQuery } from "../api/anomalies";
-import { around, lasted, whatPeopleSaid } from "../words";
+import { around, lasted, named, whatPeopleSaid } from "../words";
 import classes from "./EvidencePanel.module.css";
 
 /** Past findings in which the same signals departed to the same side, and what people said of them. */
@@ -17,7 +17,7 @@ export function SimilarEpisodes({ anomaly }: { anomaly: Anomaly }) {
       {data?.length ? (
         <ul className={classes.similar}>
           {data.map((episode) => (
-            <Episode key={episode.id} episode={episode} here={episode.asset_id === anomaly.asset_id} />
+            <Episode key={episode.id} episode={episode} of={anomaly} />
           ))}
         </ul>
       ) : null}
@@ -25,7 +25,8 @@ export function SimilarEpisodes({ anomaly }: { anomaly: Anomaly }) {
   );
 }
 
-function Episode({ episode: e, here }: { episode: Similar; here: boolean }) {
+function Episode({ episode: e, of }: { episode: Similar; of: Anomaly }) {
+  const here = e.asset_id === of.asset_id;
   return (
     <li>
       <Link to="/assets/$id" params={{ id: e.asset_id }} search={{ tab: "trend", signals: e.sensor_id, ...around(e) }}>
@@ -35,7 +36,7 @@ function Episode({ episode: e, here }: { episode: Similar; here: boolean }) {
       <span className="muted">
         {e.ended_at ? `for ${lasted(e)}` : "still there"}, {Math.round(e.similarity * 100)} % alike
       </span>
-      <div>{prose(e.reason)}</div>
+      <div>{prose(named(e.reason, of))}</div>
       <div className="muted">{whatPeopleSaid(e)}</div>
     </li>
   );

@@ -23,6 +23,16 @@ export const assetModelQuery = (asset: string) =>
     refetchInterval: (query) => (query.state.data?.job?.ended_at === null ? 1_000 : 10_000),
   });
 
+/** How the healthy rows lie that set a model's threshold. */
+export const scoresQuery = (model: string) =>
+  queryOptions({
+    queryKey: ["models", "scores", model],
+    queryFn: async ({ signal }) =>
+      (await answerOf(client.GET("/api/v1/models/{model_id}/scores", { params: { path: { model_id: model } }, signal }))).regimes,
+    staleTime: Infinity,
+    retry: false,
+  });
+
 /** The newest job of training. */
 export const trainingQuery = queryOptions({
   queryKey: ["jobs"],

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import type { Model } from "@/api/types";
 import { Panel } from "@/ui/components/Panel";
 import { formatBytes, formatCount, formatTime, formatValue } from "@/ui/format";
-import { cardSentences, costWords, formatShare, shiftWords, shortId, stateSays } from "../words";
+import { cardSentences, costWords, formatRate, formatShare, shiftWords, shortId, stateSays } from "../words";
 import classes from "./Models.module.css";
 import { State } from "./ModelsTable";
 
@@ -19,7 +19,7 @@ interface ModelSideProps {
 export function ModelSide({ title, model, verb, onAct }: ModelSideProps) {
   const { metrics, card } = model;
   const beside = card.baseline_of ? `${card.baseline_of}: ` : "";
-  const actions = verb ? (
+  const actions = verb && !model.bytes_deleted_at ? (
     <Button variant="default" size="xs" onClick={() => onAct(model)}>
       {verb}
     </Button>
@@ -36,7 +36,7 @@ export function ModelSide({ title, model, verb, onAct }: ModelSideProps) {
         <Figure name="Smallest shift found, median signal" value={shiftWords(metrics)}>
           {card.baseline_of ? beside + shiftWords(card.baseline) : null}
         </Figure>
-        <Figure name="False alarms to be expected a week" value={formatValue(metrics.alarms_per_week)} />
+        <Figure name="To be expected a week" value={metrics.alarms_per_week === undefined ? "–" : formatRate(metrics.alarms_per_week)} />
         <Figure name="Threshold as learned" value={formatValue(metrics.threshold)} />
         <Figure name="Trained in" value={costWords(model)}>
           {card.peak_bytes === null ? null : `${formatBytes(card.peak_bytes)} of memory`}

@@ -1,34 +1,55 @@
-import type { AssetModel } from "@/api/types";
+import { useQuery } from "@tanstack/react-query";
+import type { AssetModel, Scores } from "@/api/types";
 import { Panel } from "@/ui/components/Panel";
 import { formatValue } from "@/ui/format";
+import { scoresQuery } from "../api/models";
+import { formatRate, movedWords } from "../words";
 import classes from "./Models.module.css";
+import { ScoresChart } from "./ScoresChart";
 
-/** Where the machine speaks now, and how feedback moved that. */
-export function ThresholdPanel({ thresholds }: { thresholds: AssetModel["thresholds"] }) {
+interface ThresholdPanelProps {
+  thresholds: AssetModel["thresholds"];
+  champion: string | undefined;
+}
+
+/** Where the machine speaks now, how feedback moved that, and how far health is from it. */
+export function ThresholdPanel({ thresholds, champion }: ThresholdPanelProps) {
+  const scores = useQuery({ ...scoresQuery(champion ?? ""), enabled: champion !== undefined && thresholds.length > 0 });
   if (thresholds.length === 0) return null;
   return (
-    <Panel title="Threshold now">
-      <dl className={classes.figures}>
-        {thresholds.map(({ regime, learned, now, labels, alarms_per_week }) => (
-          <div key={regime}>
-            <dt>{thresholds.length === 1 ? "Above this ratio it speaks" : `In way ${regime + 1} of running it`}</dt>
-            <dd>
-              <span className={classes.figure}>{formatValue(now)}</span>
-              <span className={classes.beside}>
-                {moved(learned, now, labels)}
-                {alarms_per_week === null ? "" : `; about ${formatValue(alarms_per_week)} false alarms a week`}
-              </span>
-            </dd>
-          </div>
+    <Panel title="Threshold now" label="Threshold now">
+      <dl className={classes.thresholds}>
+        {thresholds.map((one) => (
+          <Threshold
+            key={one.regime}
+            threshold={one}
+            only={thresholds.length === 1}
+            scores={scores.data?.find(({ regime }) => regime === one.regime)}
+          />
         ))}
       </dl>
     </Panel>
   );
 }
 
-function moved(learned: number, now: number, labels: number): string {
-  if (labels === 0) return "as learned; nobody has judged a finding of it yet";
-  const answers = labels === 1 ? "1 answer" : `${labels} answers`;
-  const way = now > learned ? "raised" : now < learned ? "lowered" : "left";
-  return `${way} from ${formatValue(learned)} by ${answers} of people`;
+interface ThresholdProps {
+  threshold: AssetModel["thresholds"][number];
+  only: boolean;
+  scores: Scores | undefined;
+}
+
+function Threshold({ threshold: { regime, learned, now, labels, alarms_per_week }, only, scores }: ThresholdProps) {
+  return (
+    <div>
+      <dt>{only ? "Above this score it speaks" : `In way ${regime + 1} of running it`}</dt>
+      <dd>
+        <span className={classes.figure}>{formatValue(now)}</span>
+        <span className={classes.beside}>
+          {movedWords(learned, now, labels)}
+          {alarms_per_week === null ? "" : `; about ${formatRate(alarms_per_week)} a week`}
+        </span>
+        {scores ? <ScoresChart scores={scores} now={now} /> : null}
+      </dd>
+    </div>
+  );
 }

@@ -1,0 +1,158 @@
+"""Machines that run as nobody has seen them run: their model has no opinion, and says so."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.domain.findings import BY_MODEL, Finding
+from forewarn.domain.quantity import shown
+from forewarn.domain.signal_table import SignalTable
+from forewarn.learning.fleet import FleetScores
+from forewarn.learning.machine_model import MachineModel
+from forewarn.policies.operating_regimes import Beyond
+from forewarn.policies.severity import severity_of
+
+UNSEEN_REGIME: Final = "model_unseen_regime"
+_AFTER_S: Final = 600.0
+_SCORE: Final = 0.5
+
+Flags = NDArray[np.bool_]
+
+
+class RegimeWatch:
+    """For one thread. How long a machine has run so is counted anew after a restart; what stands goes on."""
+
+    def __init__(self, after_s: float = _AFTER_S) -> None:
+        """after_s: of running as nobody has seen it."""
+        self._after_s = after_s
+        self._models: Sequence[MachineModel] = ()
+        self._partly: Flags = np.zeros(0, np.bool_)  # by place in the fleet: some way of running has no ensemble
+        self._open: dict[str, Finding] = {}
+        self._ended: list[Finding] = []
+        self._unseen: dict[str, tuple[int, float]] = {}  # since when, source time, and for how many seconds
+
+    def resume(self, findings: Sequence[Finding]) -> None:
+        """Take up what was open when the last process ended; of two of one machine the newer. After `follow`."""
+        mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type == UNSEEN_REGIME]
+        for finding in sorted(mine, key=lambda f: f.started_at):
+            before = self._open.get(finding.asset_id)
+            if before is not None and before.started_at != finding.started_at:
+                self._end([finding.asset_id])
+            self._open[finding.asset_id] = finding
+        self.follow(self._models)
+
+    def follow(self, models: Sequence[MachineModel]) -> None:
+        """models: as in `Fleet.models`. What stands of others ends."""
+        self._models, assets = models, {model.asset_id for model in models}
+        self._partly = np.array([None in model.ensembles for model in models], np.bool_)
+        self._end([asset for asset in self._open if asset not in assets])
+        self._unseen = {asset: told for asset, told in self._unseen.items() if asset in assets}
+
+    def let_go(self, assets: Collection[str]) -> list[Finding]:
+        """Somebody else watches these machines. What stood of them."""
+        self._end([asset for asset in self._open if asset in assets])
+        return self.over()
+
+    def over(self) -> list[Finding]:
+        """What ended meanwhile, once."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def take(self, scores: FleetScores, explained: Flags, table: SignalTable) -> list[Finding]:
+        """explained: bool[k], machines of which another finding says why. Advisories that began or ended."""
+        odd = ((scores.regime < 0).any(axis=1) | self._partly[scores.machine]) & ~explained
+        if self._unseen or self._open:
+            known = self._unseen.keys() | self._open.keys()
+            odd |= np.array([self._models[place].asset_id in known for place in scores.machine], np.bool_)
+        for k in np.flatnonzero(odd).tolist():
+            opinion = ~np.isnan(scores.ratio[k])
+            for part in np.split(np.arange(len(opinion)), np.flatnonzero(np.diff(opinion)) + 1):
+                if opinion[part[0]]:
+                    self._spoke(self._models[scores.machine[k]].asset_id, int(scores.time[k, part[0]]))
+                elif not explained[k]:
+                    self._count(scores, (k, part), table)
+        return self.over()
+
+    def _spoke(self, asset_id: str, at: int) -> None:
+        self._unseen.pop(asset_id, None)
+        if asset_id in self._open:
+            self._end([asset_id], at)
+
+    def _count(self, scores: FleetScores, at: tuple[int, NDArray[np.intp]], table: SignalTable) -> None:
+        """Rows whose readings are there, of a machine that runs, of no way of running that was learned."""
+        k, part = at
+        model = self._models[scores.machine[k]]
+        if model.asset_id in self._open:
+            return
+        n = scores.time.shape[1]
+        rows, regime = scores.blocks[k, -n:][part], scores.regime[k, part]
+        unlearned = np.array([e is None for e in model.ensembles])
+        unseen = np.where(regime >= 0, unlearned[np.maximum(regime, 0)], model.regimes.is_beyond(rows))
+        unseen &= _runs(rows, model, table)
+        if not unseen.any():
+            return
+        since, before = self._unseen.get(model.asset_id, (int(scores.time[k, part[np.argmax(unseen)]]), 0.0))
+        spent = before + np.cumsum(unseen) * scores.step_us / 1e6
+        self._unseen[model.asset_id] = since, float(spent[-1])
+        if spent[-1] >= self._after_s:
+            row = int(np.argmax(spent >= self._after_s))
+            when = since, int(scores.time[k, part[row]])
+            self._open[model.asset_id] = _finding(model, (rows[row], int(regime[row])), when, table)
+            self._ended.append(self._open[model.asset_id])
+
+    def _end(self, assets: Sequence[str], at: int = 0) -> None:
+        for asset in assets:
+            finding = self._open.pop(asset)
+            end = max(at, finding.last_at)
+            self._ended.append(replace(finding, last_at=end, ended_at=end))
+
+
+def _runs(rows: NDArray[np.float64], model: MachineModel, table: SignalTable) -> Flags:
+    """[n]: as far as a speed says; who has none runs while there is something to read."""
+    runs = np.isfinite(rows).any(axis=1)
+    for column, signal in enumerate(model.signals):
+        above = table.running_above[table.key_of[signal]]
+        if not np.isnan(above):
+            runs &= rows[:, column] > above
+    return np.asarray(runs)
+
+
+def _finding(
+    model: MachineModel, row: tuple[NDArray[np.float64], int], when: tuple[int, int], table: SignalTable
+) -> Finding:
+    values, regime = row
+    beyond = model.regimes.beyond(values) if regime < 0 else None
+    column = beyond.column if beyond is not None else 0
+    signal_id, unit = model.signals[column], model.units[column]
+    key = table.key_of[signal_id]
+    signal = table.signals[key]
+    why = unseen_words(signal.name if signal is not None else signal_id, unit, float(values[column]), beyond)
+    return Finding(
+        signal_key=key,
+        signal_id=signal_id,
+        asset_id=model.asset_id,
+        detector=BY_MODEL,
+        anomaly_type=UNSEEN_REGIME,
+        severity=severity_of(_SCORE),
+        score=_SCORE,
+        value=float(values[column]),
+        expected=None,
+        reason=why,
+        started_at=when[0],
+        last_at=when[1],
+    )
+
+
+def unseen_words(name: str, unit: str, value: float, beyond: Beyond | None) -> str:
+    what = (
+        "too little was seen of this way of running when the model was trained"
+        if beyond is None
+        else f"{name} is {shown(value, unit)}, and the model knows {shown(beyond.low)} to {shown(beyond.high, unit)}"
+    )
+    return (
+        f"the machine runs as its model has not seen it run: {what}. The model has no opinion meanwhile, and robust z "
+        "watches the signals one by one. Train it again when this way of running is healthy"
+    )

@@ -1,0 +1,136 @@
+"""When machines are trained by themselves: from what is on record alone."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forewarn.domain.jobs import Attempts
+from forewarn.jobs.training.schedule import (
+    Reason,
+    ScheduleSettings,
+    TrainedMachine,
+    due,
+    least_past_us,
+    lots_of,
+    retry_at,
+)
+from forewarn.kit.clock import DAY, HOUR, MINUTE, SECOND
+
+NOW = 20_000 * DAY
+SETTINGS = ScheduleSettings()
+OLD = TrainedMachine("p1", "acme/pune/pump", True, NOW - 5 * DAY, 14 * DAY)
+
+
+def why(machine: TrainedMachine, now: int = NOW, settings: ScheduleSettings = SETTINGS) -> Reason | None:
+    return next((reason for reason, assets in due([machine], now, settings).items() if assets), None)
+
+
+def test_without_a_model_at_once_and_then_less_and_less_often() -> None:
+    new = TrainedMachine("p1", "g")
+    assert why(new) is Reason.FIRST
+    waits = []
+    for in_vain in range(1, 12):
+        tried = replace(new, attempts=Attempts(last_at=NOW, in_vain=in_vain))
+        waits.append(retry_at(tried.attempts, SETTINGS) - NOW)
+        assert why(tried, NOW + waits[-1] - 1) is None
+        assert why(tried, NOW + waits[-1]) is Reason.FIRST
+    assert waits[:3] == [10 * MINUTE, 20 * MINUTE, 40 * MINUTE]
+    assert waits == sorted(waits)
+    assert waits[-1] == DAY
+
+
+def test_who_has_a_job_or_is_in_a_rollout_is_left_alone() -> None:
+    assert why(TrainedMachine("p1", "g", attempts=Attempts(is_open=True))) is None
+    assert why(TrainedMachine("p1", "g", refused_since=NOW - 1, is_tried=True)) is None
+    cancelled = TrainedMachine("p1", "g", attempts=Attempts(NOW, cancelled_at=NOW))
+    assert why(cancelled, NOW + HOUR) is None
+    assert why(cancelled, NOW + DAY) is Reason.FIRST
+
+
+def test_who_was_taken_back_by_hand_is_not_crowned_anew_the_next_minute() -> None:
+    assert why(replace(OLD, has_champion=False, learned_at=NOW - MINUTE)) is None
+
+
+def test_little_past_is_learned_anew_when_it_has_doubled() -> None:
+    young = replace(OLD, learned_at=NOW, learned_us=DAY)
+    assert why(young, NOW + DAY - 1) is None
+    assert why(young, NOW + DAY) is Reason.GROWN
+    # What was learned is the same as before, to the byte: it counts as learned then.
+    again = replace(young, attempts=Attempts(NOW + DAY, NOW + DAY))
+    assert why(again, NOW + DAY + HOUR) is None
+    assert why(young, NOW + DAY, replace(SETTINGS, every_us=0)) is None
+
+
+def test_what_was_learned_in_a_hurry_is_learned_anew_as_soon_as_a_day_was_seen() -> None:
+    hasty = replace(OLD, learned_at=NOW, learned_us=DAY - 1)
+    assert why(hasty, NOW + HOUR - 1) is None
+    assert why(hasty, NOW + HOUR) is Reason.YOUNG
+    assert why(replace(hasty, has_champion=False), NOW + HOUR) is None
+
+
+def test_who_is_nearly_as_far_goes_along_with_its_lot() -> None:
+    first = replace(OLD, learned_at=NOW - DAY, learned_us=DAY)
+    second = replace(first, asset_id="p2", learned_at=first.learned_at + HOUR)
+    elsewhere = replace(second, asset_id="p3", group="acme/pune/fan")
+    assert due([second, first, elsewhere], NOW, SETTINGS) == {Reason.GROWN: ("p1", "p2")}
+
+
+def test_a_model_that_does_not_fit_is_learned_anew_once_and_then_once_a_day() -> None:
+    refused = replace(OLD, learned_at=NOW - HOUR, refused_since=NOW)
+    assert why(refused) is Reason.REFUSED
+    tried = replace(refused, attempts=Attempts(last_at=NOW + 1))
+    assert why(tried, NOW + HOUR) is None
+    assert why(tried, NOW + DAY + 1) is Reason.REFUSED
+
+
+def test_drift_waits_for_a_person_unless_the_site_says_otherwise() -> None:
+    drifting = replace(OLD, learned_at=NOW - HOUR, drifting_since=NOW)
+    told = replace(SETTINGS, on_drift=True)
+    assert why(drifting, NOW + DAY) is None
+    assert why(drifting, NOW + DAY - 1, told) is None
+    assert why(drifting, NOW + DAY, told) is Reason.DRIFT
+    assert why(replace(drifting, attempts=Attempts(last_at=NOW + DAY)), NOW + 2 * DAY, told) is None
+
+
+@given(st.integers(0, 6 * 7 * 24), st.text("abc", min_size=1))
+def test_every_machine_about_once_a_week(started_h: int, group: str) -> None:
+    """Hour by hour for five weeks: never twice within half of one, never more than one and a half apart."""
+    machine = replace(OLD, group=group, learned_at=NOW + started_h * HOUR)
+    trained = [machine.learned_at]
+    for hour in range(5 * 7 * 24):
+        now = trained[0] + hour * HOUR
+        if why(machine, now) is Reason.OLD:
+            machine = replace(machine, learned_at=now)
+            trained.append(now)
+    gaps = [b - a for a, b in pairwise(trained)]
+    assert 4 <= len(gaps) <= 6
+    assert all(SETTINGS.every_us // 2 <= gap <= SETTINGS.every_us * 3 // 2 for gap in gaps)
+    assert len({gap // HOUR for gap in gaps[1:]}) <= 1
+
+
+def test_lots_are_spread_over_the_week_and_are_no_greater_than_said() -> None:
+    plant = [replace(OLD, asset_id=f"m{i}", group=f"acme/site-{i % 50}/pump") for i in range(10_000)]
+    lots = lots_of(plant, 100)
+    sizes = Counter(lots.values())
+    assert max(sizes.values()) <= 150  # by their names, so that one more machine moves no other
+    hours: Counter[int] = Counter()
+    for lot, size in sizes.items():
+        machine = replace(OLD, group=lot, learned_at=NOW - 100 * DAY)
+        hour = next(h for h in range(7 * 24 + 1) if _is_at(machine, NOW + h * HOUR))
+        hours[hour] += size
+    assert max(hours.values()) < 1_200
+    assert len(hours) > 60
+
+
+def _is_at(machine: TrainedMachine, now: int) -> bool:
+    """Its slot came within the last hour."""
+    just = replace(machine, learned_at=now - HOUR - SETTINGS.every_us // 2)
+    return why(just, now) is Reason.OLD
+
+
+def test_what_is_read_seldom_needs_more_past() -> None:
+    assert least_past_us(SECOND) == DAY
+    assert least_past_us(10 * MINUTE) == 50 * HOUR
