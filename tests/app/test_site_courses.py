@@ -1,5 +1,6 @@
 """A finding looked at again: by the model that made it, from readings that are stored, or with the reason why not."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.evidence import Contribution, Evidence
 from forewarn.domain.findings import ENSEMBLE, Finding, Severity
 from forewarn.domain.readings import ReadingBatch
+from forewarn.domain.series import Series
 from forewarn.kit.clock import MINUTE
 from forewarn.learning.machine_artifact import packed
 from forewarn.plugins.historians.parquet import HISTORIAN
@@ -54,6 +56,25 @@ def test_the_signals_with_the_greatest_shares_are_told_around_the_finding(
     before, during = told.time < START + 590 * SECOND, told.time > START + 640 * SECOND
     assert np.nanmax(told.ratio[before]) < 1 < np.nanmin(told.ratio[during])
     assert np.isfinite(told.expected[during, 0]).all()
+
+
+def test_what_a_gateway_thinned_is_not_judged(catalog: Catalog, tmp_path: Path) -> None:
+    kept = (READINGS.time < START + 500 * SECOND) & (READINGS.time // SECOND % 20 > 0)
+    whole = Series(*(column[~kept] for column in (READINGS.signal, READINGS.time, READINGS.value, READINGS.quality)))
+    with contextlib.closing(HISTORIAN(tmp_path / "historian")) as historian:
+        order = np.lexsort((whole.time, whole.signal))
+        columns = (whole.signal[order], whole.time[order], whole.value[order], whole.quality[order])
+        historian.append([(1, ReadingBatch(*columns, "gw", 1))])
+        historian.flush()
+        plant, ours = CatalogPlantView(catalog.plant), {OURS.public_key}
+        courses = SiteCourses(catalog.models, plant, historian, DETECTORS, lambda: ours, lambda _signals, _span: True)
+        told = courses.of(finding(crown(catalog, packed(MODELS[0]), "a"), 0.04, 0.7, 0.26))
+    assert told.is_thinned
+    thinned = told.time < START + 500 * SECOND
+    assert thinned.any()
+    assert np.isnan(told.ratio[thinned]).all()
+    assert np.isnan(told.expected[thinned]).all()
+    assert np.nanmin(told.ratio[told.time > START + 640 * SECOND]) > 1
 
 
 def test_what_cannot_be_told_any_more_is_said_with_the_reason(

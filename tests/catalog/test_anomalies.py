@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from forewarn.catalog import Catalog
 from forewarn.contracts.anomaly_store import AnomalyQuery
+from forewarn.domain.access import Scope
 from forewarn.domain.errors import Conflict, InvalidInput, NotFound
+from forewarn.domain.evidence import Evidence
 from forewarn.domain.findings import AnomalyStatus, Finding, Severity
+from forewarn.jobs.retention import ModelRetention
 
 
 def finding(started_at: int = 100, **changes: object) -> Finding:
@@ -175,3 +178,37 @@ def test_the_last_telling_stands(catalog: Catalog, tellings: list[list[Finding]]
     assert list(catalog.anomalies.open_episodes()) == [
         known[key] for key in sorted(known, key=lambda k: (k[0], k[1], k[2]))
     ]
+
+
+def test_models_that_findings_name_while_somebody_may_ask(catalog: Catalog) -> None:
+    def found(number: int, model: str | None, **more: object) -> Finding:
+        evidence = None if model is None else Evidence(2.0, 1.0, 0, 1, 1, 2, model=model)
+        return finding(number, evidence=evidence, **more)
+
+    ended = {"ended_at": 900}
+    catalog.anomalies.upsert(
+        [
+            *(found(1, "m-lasting"), found(2, "m-open", **ended), found(3, "m-open", **ended)),
+            *(found(4, "m-looked-at", **ended), found(5, "m-mended", **ended), found(6, "m-wrong-but-lasting")),
+            *(found(7, None), found(8, "", **ended), found(9, None, **ended)),
+        ]
+    )
+    stored = {a.finding.started_at: a.id for a in catalog.anomalies.find(AnomalyQuery())[0]}
+    catalog.anomalies.set_status(stored[4], AnomalyStatus.INVESTIGATING, "", 1)
+    catalog.anomalies.set_status(stored[5], AnomalyStatus.RESOLVED, "", 1)
+    catalog.anomalies.set_status(stored[6], AnomalyStatus.FALSE_POSITIVE, "", 1)
+    named = {"m-lasting", "m-open", "m-looked-at", "m-wrong-but-lasting"}
+    assert catalog.anomalies.models_in_use() == named
+    assert catalog.anomalies.within(Scope(("elsewhere",))).models_in_use() == set()
+    registry = Registry()
+    ModelRetention(registry, catalog.anomalies, 3).run()  # type: ignore[arg-type]
+    assert registry.told == (3, named)
+
+
+class Registry:
+    def __init__(self) -> None:
+        self.told: tuple[int, object] | None = None
+
+    def prune(self, kept: int, named: object, deed: object) -> list[str]:
+        self.told = kept, named
+        return []

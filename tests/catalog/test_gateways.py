@@ -1,9 +1,12 @@
 """What a site keeps of its gateways: what is called off or retired is gone as a whole; on SQLite and PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from forewarn.catalog import Catalog, Seal, open_catalog
 from forewarn.contracts.audit_log import AuditQuery
@@ -11,7 +14,15 @@ from forewarn.contracts.gateway_records import RawRequest
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.conditions import ConditionCode, GatewayCondition
 from forewarn.domain.errors import Conflict, NotFound
-from forewarn.domain.gateways import BufferStatus, GatewayRole, GatewayStatus, LedgerSums, SiteState, UplinkStatus
+from forewarn.domain.gateways import (
+    BufferStatus,
+    GatewayRole,
+    GatewayStatus,
+    LedgerSums,
+    Reduction,
+    SiteState,
+    UplinkStatus,
+)
 
 DEED = Deed(AuditAction.COMMAND_GIVEN, "anna", "a gateway")
 
@@ -88,3 +99,36 @@ def test_what_is_not_done_is_called_off(sealed: Catalog) -> None:
             store.cancel(gateway, number, DEED)
     assert deeds(sealed) == before + 1
     assert sorted(r.id for r in store.requests("gw", 9)) == ["2", "3"]
+
+
+def test_a_heartbeat_does_not_read_the_signals(url: str) -> None:
+    """Thousands, in every gateway's row, within the one transaction that may write."""
+    with open_catalog(url, now=lambda: 9_000) as catalog:
+        store = catalog.gateways
+        store.keep_signals("gw", "t", ["p1.a"], ["p1.a"])
+        asked: list[str] = []
+
+        def note(*told: Any) -> None:
+            asked.append(told[2])
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            store.beat(status("gw"), ())
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        reads = [each for each in asked if each.startswith("SELECT") and "FROM gateways" in each.replace("\n", " ")]
+        assert len(reads) == 1
+        assert "gateways.signals" not in reads[0]
+        assert store.gateway("gw").scored == ("p1.a",)
+
+
+def test_what_a_gateway_left_out_while_nothing_was_heard_of_it_is_not_known(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    all_, thinned = Reduction(0, (("*", False),), 90), Reduction(0, (("*", True),), 90)
+    for now, told in ((100, all_), (200, all_), (900, thinned)):  # at 900 it has begun anew
+        with open_catalog(url, now=lambda now=now: now) as catalog:
+            catalog.gateways.beat(replace(status("gw"), reductions=(told,)), ())
+            kept = catalog.gateways.gateway("gw").status
+    assert kept is not None
+    lost = Reduction(200, (("*", True),), 0, 3_600)
+    assert kept.reductions == (all_, lost, replace(thinned, since=900))

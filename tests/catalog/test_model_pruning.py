@@ -3,17 +3,22 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from forewarn.catalog import Catalog, Seal, open_catalog
+from forewarn.catalog.model_files import ModelFiles
 from forewarn.contracts.audit_log import AuditQuery
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotAllowed
 from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import Rollout
+from forewarn.kit.clock import DAY
 from tests.catalog.plants import plant
 from tests.catalog.test_models import DEED, judged, kept, made
 
@@ -103,6 +108,72 @@ def test_a_kill_between_mark_and_deletion_leaves_nothing_behind(sealed: Catalog,
         sealed.models.artifact(ids[0])
     assert sealed.models.prune(2, (), gone) == []
     assert files(tmp_path) == set(ids[2:])
+
+
+def test_what_went_long_ago_is_not_deleted_again_each_time(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted: list[str] = []
+    clock = [DAY_12]
+    delete = ModelFiles.delete
+
+    def noted(self: ModelFiles, version_id: str) -> None:
+        deleted.append(version_id)
+        delete(self, version_id)
+
+    monkeypatch.setattr(ModelFiles, "delete", noted)
+
+    def pruned(catalog: Catalog, kept_: int) -> list[str]:
+        deleted.clear()
+        catalog.models.prune(kept_, (), gone)
+        return sorted(deleted)
+
+    with open_catalog(url, lambda: clock[0], Seal(b"0" * 32), tmp_path / "models") as catalog:
+        catalog.plant.apply(plant("p1"), ())
+        ids = [kept(catalog.models, number=n).id for n in range(4)]
+        assert pruned(catalog, 3) == ids[:1]
+        clock[0] += DAY // 2
+        assert pruned(catalog, 3) == ids[:1], "a kill may have come between"
+        clock[0] += DAY
+        assert pruned(catalog, 3) == []
+        assert pruned(catalog, 2) == [ids[1]]
+    with open_catalog(url, lambda: clock[0] + 9 * DAY, Seal(b"0" * 32), tmp_path / "models") as catalog:
+        assert pruned(catalog, 2) == sorted(ids[:2]), "a new process looks at all, once"
+        assert pruned(catalog, 2) == []
+
+
+@pytest.mark.parametrize("way", ["promote", "start"])
+def test_what_is_chosen_while_it_is_pruned_keeps_its_bytes_or_is_refused(
+    sealed: Catalog, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Pruning stands between its mark and its commit when the choice comes."""
+    registry = sealed.models
+    ids = [kept(registry, number=n).id for n in range(3)]
+    marked, go = Event(), Event()
+
+    def waits(ids_: Sequence[str]) -> Deed:
+        marked.set()
+        go.wait(20)
+        return gone(ids_)
+
+    def choose() -> None:
+        if way == "promote":
+            registry.promote(ids[0], judged)
+        else:
+            registry.start(Rollout("r1", {"p1": ids[0]}, 1), DEED)
+
+    with ThreadPoolExecutor(2) as pool:
+        pruning = pool.submit(registry.prune, 2, (), waits)
+        assert marked.wait(20)
+        choice = pool.submit(choose)
+        with suppress(TimeoutError):
+            choice.result(0.5)  # it waits for the mark
+        go.set()
+        assert pruning.result(20) == [ids[0]]
+        with pytest.raises(Conflict, match="were deleted"):
+            choice.result(20)
+    assert registry.champions() == {}
+    assert registry.rollouts() == []
 
 
 def test_the_newest_of_each_machine_and_a_candidate_set_aside(sealed: Catalog) -> None:

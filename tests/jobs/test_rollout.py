@@ -14,7 +14,7 @@ from forewarn.domain.errors import NotFound
 from forewarn.domain.model_delivery import LATENCY_CLASSES, Side, Tally
 from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion
 from forewarn.domain.rollouts import RollbackReason, Rollout
-from forewarn.kit.clock import DAY, SECOND
+from forewarn.kit.clock import DAY, MINUTE, SECOND
 from forewarn.policies.rollout import canary_of
 from tests.catalog.plants import plant
 from tests.trained import SITE, learned, nervous, signed
@@ -128,9 +128,24 @@ def test_one_that_misbehaves_goes_back_from_any_step(
 
 def test_nothing_is_decided_before_anybody_has_told(running: Plant) -> None:
     running.site.look_around()
-    running.clock.now += 30 * DAY
+    running.clock.now += 2 * DAY
     running.site.look_around()
     assert running.catalog.models.rollout("r1").state is ModelState.SHADOW
+
+
+def test_one_that_nobody_judges_ends_but_not_before_a_site_that_stood_still_was_told(running: Plant) -> None:
+    running.site.look_around()
+    running.clock.now += 30 * DAY
+    running.site = running.started()
+    for minutes in (0, 1, 57):
+        running.clock.now += minutes * MINUTE
+        running.site.look_around()
+        assert running.catalog.models.rollout("r1").state is ModelState.SHADOW
+    running.clock.now += 2 * MINUTE
+    running.site.look_around()
+    rollout = running.catalog.models.rollout("r1")
+    assert (rollout.state, rollout.reason) == (ModelState.ROLLED_BACK, RollbackReason.UNSEEN)
+    assert running.acting() == running.old
 
 
 def test_a_gateway_gets_what_it_should_hold_and_nothing_else(running: Plant) -> None:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from forewarn.domain.findings import ENSEMBLE, Finding
+from forewarn.domain.findings import BY_MODEL, ENSEMBLE, Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
-from forewarn.learning.fleet import Fleet
+from forewarn.learning.fleet import Fleet, least_change
+from forewarn.learning.machine_model import learn_machine
 from forewarn.learning.machine_watch import MachineWatch
+from forewarn.learning.regime_watch import READ_TOO_SELDOM
 from tests.learning.test_fleet import DETECTORS, MODELS, SECOND, SIGNALS, START, TABLE, behaviour, readings
 from tests.learning.test_machine_watch import Models, watch
 
@@ -129,6 +131,68 @@ def test_a_backlog_in_one_batch_turns_no_clock() -> None:
     assert machines.seen == before
 
 
+@pytest.mark.parametrize("rows", [1, 50])
+def test_a_gap_filled_beside_live_readings_ends_no_episode(rows: int) -> None:
+    """Eight batches of history between two live readings: a minute of source time within milliseconds."""
+    batch, machines, at = readings({"b": sick(4_400, 4_150, 4_400)}), watch(Models(B)), 300
+    second = (batch.time - START) // SECOND
+    found = told(machines, [batch.take(np.flatnonzero(second == t)) for t in range(4_000, 4_190)])
+    assert found[-1].ended_at is None
+    before = machines.seen
+    for t in range(4_190, 4_260):
+        for _ in range(8):
+            found += machines.score(batch.take(np.flatnonzero((second >= at) & (second < at + rows))))
+            at += rows if at < 3_500 else 0
+        found += machines.score(batch.take(np.flatnonzero(second == t)))
+    assert {f.started_at for f in found} == {found[0].started_at}
+    assert all(f.ended_at is None for f in found)
+    assert machines.seen.opinions - before.opinions == 70
+
+
+def on_change(first: int, rows: int, every: int, speed: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Which readings there are: the speed is told each `every` seconds."""
+    read = np.ones((rows, 4), np.bool_)
+    read[:, 0] = np.arange(rows) % every == 0
+    return behaviour(first, rows, speed), read
+
+
+def of_b(parts: list[tuple[NDArray[np.float64], NDArray[np.bool_]]]) -> tuple[NDArray[np.float64], ReadingBatch]:
+    """(rows with what is held in them, readings)."""
+    values, read = (np.vstack(side) for side in zip(*parts, strict=True))
+    newest = np.maximum.accumulate(np.where(read, np.arange(len(read))[:, None], 0), axis=0)
+    return np.take_along_axis(values, newest, axis=0), readings({"b": values}).take(np.flatnonzero(read.T.ravel()))
+
+
+def test_a_speed_reported_on_change_is_judged_in_each_way_of_running() -> None:
+    """Each second at 1450 rpm, each fifth at 900: neither is too seldom."""
+    parts = [on_change(seed, 1_500, 5 if speed < 1_000 else 1, speed) for seed, speed in enumerate((1450.0, 900.0) * 2)]
+    model = learn_machine("b", of_b(parts)[0], SIGNALS[4:8], SECOND, DETECTORS)
+    assert model.regimes.count == 2
+    assert model.ensembles.count(None) == 0
+    fleet = Fleet([model], TABLE, DETECTORS)
+    live = of_b([on_change(7, 400, 1, 1450.0), on_change(8, 900, 5, 900.0)])[1]
+    slow = np.concatenate([s.ratio[0][s.time[0] >= START + 600 * SECOND] for s in fleet.score(live)])
+    assert len(slow) > 650
+    assert np.isfinite(slow).all()
+
+
+def test_what_counts_is_the_judged_way_of_running_in_which_a_signal_changes_least() -> None:
+    way, whole = B.usual[0], B.ensembles[0]
+    fast, slow, unjudged, unknown = (
+        replace(way, change=np.array(change), spread=np.array([1.0, 1.0, 1.0, spread]))
+        for change, spread in (
+            ((1.0, 1.0, 0.4, 0.9), 1.0),
+            ((1.0, 0.2, 0.0, 0.8), 1.0),
+            ((0.1, 0.1, 0.1, 0.1), 1.0),
+            ((1.0, 0.5, 0.5, 0.01), np.nan),
+        )
+    )
+    model = replace(B, usual=(fast, slow, unjudged, unknown), ensembles=(whole, whole, None, whole))
+    np.testing.assert_array_equal(least_change(model), [1.0, 0.2, 0.0, 0.8])
+    tree = replace(model.regimes, column=np.array([0]))
+    np.testing.assert_array_equal(least_change(replace(model, regimes=tree)), [0.0, 0.2, 0.0, 0.8])
+
+
 @pytest.mark.parametrize("fault", [False, True])
 def test_with_nine_of_ten_readings_missing_there_is_no_opinion_until_they_are_back(fault: bool) -> None:
     """Old values beside new ones would be taken for a fault: the model is silent and says so, so that the streaming
@@ -139,11 +203,19 @@ def test_with_nine_of_ten_readings_missing_there_is_no_opinion_until_they_are_ba
     batch = batch.take(np.flatnonzero(kept))
     machines = watch(Models(B))
     parts = [batch.take(np.flatnonzero((batch.time - START) // (60 * SECOND) == at)) for at in range(50)]
-    assert told(machines, parts[:33]) == []
+    (began,) = told(machines, parts[:33])
+    assert (began.detector, began.anomaly_type, began.ended_at) == (BY_MODEL, READ_TOO_SELDOM, None)
+    assert "speed is read far more seldom than when the model was trained" in began.reason
+    assert "Read it as often as before" in began.reason
+    assert START + 400 * SECOND <= began.started_at <= START + 460 * SECOND
+    assert 550 * SECOND <= began.last_at - began.started_at <= 700 * SECOND
     assert not machines.judges(TABLE.size)[5:9].any()
     before = machines.seen.opinions
     assert before < 500
-    assert told(machines, parts[33:]) == []
+    (ended,) = told(machines, parts[33:])
+    assert ended.started_at == began.started_at
+    assert ended.ended_at is not None
+    assert START + 2_000 * SECOND <= ended.ended_at <= START + 2_060 * SECOND
     assert machines.seen.opinions - before > 900
     assert machines.judges(TABLE.size)[5:9].all()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from forewarn.domain.findings import BY_MODEL, ENSEMBLE, Finding
 from forewarn.domain.signal_table import SignalTable
-from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.machine_model import MachineModel, learn_machine
 from forewarn.learning.machine_watch import MachineWatch
 from forewarn.learning.model_source import Refusal
 from forewarn.plugins.trained_detectors.robust_z import RobustZ
@@ -113,6 +113,23 @@ def test_a_new_model_of_another_machine_changes_no_episode() -> None:
     found += machines.score(batch.take(np.flatnonzero(batch.time >= START + 200 * SECOND)))
     assert {(f.asset_id, f.started_at) for f in found} == {("b", found[0].started_at)}
     assert found[-1].ended_at is not None
+
+
+def test_a_new_model_of_another_depth_is_no_clock_that_goes_back() -> None:
+    """Its rows begin anew, and a source that lags by two seconds makes the first of them once more."""
+    shallow = {"robust_z": DETECTORS["robust_z"]}
+    other = replace(learn_machine("b", behaviour(10, 900), SIGNALS[4:8], SECOND, shallow), version="sha256:2")
+    source, batch = Models(MACHINE_B), readings({"b": sick()})
+    machines, found = watch(source), []
+    lag = np.where(batch.signal == batch.signal.max(), 2, 0)
+    second = (batch.time - START) // SECOND + lag
+    for t in range(120, 203):
+        if t == 200:
+            source.change(other)
+        found += machines.score(batch.take(np.flatnonzero(second == t)))
+    assert found
+    assert all(f.ended_at is None for f in found)
+    assert machines.judges(TABLE.size)[5:9].all()
 
 
 def test_what_a_gateway_scores_is_let_go() -> None:

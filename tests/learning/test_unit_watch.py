@@ -144,7 +144,8 @@ def test_a_change_of_unit_is_named_and_nothing_is_scored_from_it(kind: str, fact
     assert (began.detector, began.severity, began.ended_at) == (BY_MODEL, Severity.MEDIUM, None)
     assert began.started_at == later().time[500]
     assert names in began.reason
-    assert "Mend the unit" in began.reason
+    assert "Mend the unit at the device; if it is to stay so, mend it in the plant file" in began.reason
+    assert "or mark this wrong and train the model again" in began.reason
     assert signal.unit in began.reason
     assert began.expected == pytest.approx(began.value / factor, rel=1e-4)
     assert ended.started_at == began.started_at

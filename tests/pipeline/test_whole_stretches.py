@@ -14,9 +14,10 @@ from forewarn.contracts.outbox import ParcelKind, Urgency
 from forewarn.domain.gateways import Reduction
 from forewarn.domain.readings import ReadingBatch
 from forewarn.gateway.wire import decode_minutes
+from forewarn.pipeline import thin
 from forewarn.pipeline.thin import _unpacked
 from forewarn.policies.thinning_plan import Method
-from forewarn.policies.whole_stretches import WholeStretches
+from forewarn.policies.whole_stretches import WholeStretches, turn_of
 from tests.pipeline.test_thin import SECOND, T0, Gateway, Row, finding, raised
 
 WHOLE = WholeStretches(20, 60)
@@ -166,3 +167,22 @@ def test_the_state_of_a_version_that_sent_no_stretches_is_taken_over(tmp_path: P
     engine, windows, told, reductions = _unpacked(before, gateway.settings)
     assert zstandard.ZstdDecompressor().decompress(parts[0]) == engine
     assert (windows.windows, told, reductions) == ({}, parts[3], ())
+
+
+def test_turns_are_taken_when_the_plant_changes_not_with_each_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Gateway(tmp_path, whole=WHOLE)
+    taken: list[str] = []
+
+    def noted(asset_id: str) -> int:
+        taken.append(asset_id)
+        return turn_of(asset_id)
+
+    monkeypatch.setattr(thin, "turn_of", noted)
+    gateway.run(3)
+    gateway.second([finding(3)], [raised(3)])
+    assert taken == []
+    gateway.plant.revision += 1
+    gateway.second()
+    assert sorted(taken) == ["a", "a", "b", "b"]

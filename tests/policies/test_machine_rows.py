@@ -111,3 +111,38 @@ def test_what_comes_too_late_changes_nothing() -> None:
     told(rows, batch([(1, 100, 1.0, 0), (1, 150, 2.0, 0)]))
     assert told(rows, batch([(3, 110, 9.0, 0)])) == []
     assert [row[3] for row in told(rows, batch([(1, 160, 3.0, 0)])) if row[2]] == []
+
+
+def live(rows: MachineRows, steps: range, size: int = 1) -> list[Row]:
+    """Batches of `size` steps each of one machine."""
+    return [row for at in steps for row in told(rows, batch([(1, 10 * (at + i), 1.0, 0) for i in range(size)]))]
+
+
+def test_a_clock_that_goes_back_is_followed_once_rows_have_come_for_a_minute() -> None:
+    rows = MachineRows(KEYS, SECOND, HOLD, DEPTH)
+    live(rows, range(10_000, 10_100))
+    assert live(rows, range(5_000, 5_060)) == []
+    assert [row[1] for row in live(rows, range(5_060, 5_070))] == list(range(5_059, 5_068))
+
+
+def test_the_past_told_fast_is_none_unless_nothing_else_comes_for_long() -> None:
+    rows = MachineRows(KEYS, SECOND, HOLD, DEPTH)
+    live(rows, range(10_000, 10_100))
+    assert live(rows, range(1_000, 2_900, 10), 10) == []
+    assert len(live(rows, range(10_100, 10_110))) == 10
+    assert live(rows, range(3_000, 4_990, 10), 10) == []
+    assert live(rows, range(5_000, 5_020, 10), 10) != []
+
+
+def test_the_past_told_out_of_order_is_no_clock_that_goes_back() -> None:
+    rows = MachineRows(KEYS, SECOND, HOLD, DEPTH)
+    live(rows, range(10_000, 10_100))
+    assert live(rows, range(5_190, 5_000, -1)) == []
+    assert live(rows, range(2_000, 2_004)) + live(rows, range(7_000, 7_004)) == []
+    assert len(live(rows, range(10_100, 10_110))) == 10
+
+
+def test_a_source_that_sends_ten_seconds_at_a_time_is_followed_back() -> None:
+    rows = MachineRows(KEYS, SECOND, HOLD, DEPTH)
+    live(rows, range(10_000, 10_100, 10), 10)
+    assert len(live(rows, range(5_000, 5_100, 10), 10)) > 20

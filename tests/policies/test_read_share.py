@@ -31,6 +31,15 @@ def test_after_a_silence_a_value_counts_at_once() -> None:
     assert not np.isnan(out[70:]).any()
 
 
+def test_what_is_not_read_at_all_is_silent_and_not_seldom() -> None:
+    read = np.ones((1, 400, 3), np.bool_)
+    read[0, :, 1] = np.arange(400) % 10 == 0
+    read[0, 100:, 2] = False
+    share = ReadShare(np.ones((1, 3)))
+    share.screen(ALONE, np.ones((1, 400, 3)), read)
+    assert share.seldom(ALONE).tolist() == [[False, True, False]]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 79), max_size=6), st.floats(0.0, 1.0), st.integers(0, 9))
 def test_cutting_changes_nothing(cuts: list[int], gaps: float, seed: int) -> None:

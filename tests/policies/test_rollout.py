@@ -80,6 +80,20 @@ def test_good_evidence_takes_it_to_the_end() -> None:
     assert not is_over(at, at.since)
 
 
+@pytest.mark.parametrize("state", [ModelState.SHADOW, ModelState.CANARY])
+@pytest.mark.parametrize(("least_s", "after_h"), [(86_400.0, 72), (12 * 3_600.0, 36), (3_600.0, 24)])
+def test_one_that_nobody_judges_ends(state: ModelState, least_s: float, after_h: int) -> None:
+    at, told = replace(rollout(), state=state), RolloutSettings(shadow_s=least_s, canary_s=least_s)
+    few, end = Observed(at.since, rows=3_599), at.since + after_h * HOUR
+    assert decide(at, few, None, end - 1, told) == at
+    after = decide(at, few, None, end, told)
+    assert (after.state, after.reason) == (ModelState.ROLLED_BACK, RollbackReason.UNSEEN)
+    assert after.note == f"nothing was seen of it: 3,599 rows in {after_h} h, 3,600 are needed"
+    assert decide(at, seen(at), None, end, told).state is not ModelState.ROLLED_BACK
+    watched = replace(at, state=ModelState.CHAMPION)
+    assert decide(watched, few, None, at.since + 1_000 * HOUR, told) == watched
+
+
 BAD: Final[dict[RollbackReason, dict[str, float]]] = {
     RollbackReason.ALARM_RATE: {"alarms": 9},
     RollbackReason.LATENCY: {"latency_ms": 10.5},
@@ -197,6 +211,12 @@ class Rollouts(RuleBasedStateMachine):
         bad = find_fault(challenger, champion, SETTINGS)
         if bad and before.state in (ModelState.SHADOW, ModelState.CANARY, ModelState.CHAMPION):
             assert (after.state, after.reason) == (ModelState.ROLLED_BACK, bad[0])
+        waited = self.now - before.since >= 72 * HOUR and before.state in (ModelState.SHADOW, ModelState.CANARY)
+        if not bad and waited:
+            assert after != before, "nothing waits for ever"
+            assert (after.reason is RollbackReason.UNSEEN) == (challenger.rows < SETTINGS.least_rows)
+        if after.reason is RollbackReason.UNSEEN and after != before:
+            assert waited
         if after.state in (ModelState.CANARY, ModelState.CHAMPION) and after != before:
             assert not bad
             assert challenger.rows >= SETTINGS.least_rows

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from forewarn.policies.unit_change import CONFIRM, RETURN, HealthyRange, UnitChanges
+from forewarn.policies.unit_change import CONFIRM, GIVE_UP, RETURN, HealthyRange, UnitChanges
 from forewarn.policies.unit_conversions import conversions
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -140,6 +140,28 @@ def test_back_and_at_fault_is_back() -> None:
     assert not np.isnan(out[150 + RETURN :, 0]).any()
 
 
+@pytest.mark.parametrize("value", [0.0, 400.0, 9e9])
+def test_what_is_of_neither_unit_is_a_fault_and_is_let_pass(value: float) -> None:
+    """A sensor that dies after its unit was changed."""
+    rows, units = behaviour(400), watch()
+    rows[50:100, 0] *= 1000.0
+    rows[100:300, 0] = value
+    out = screened(units, rows)
+    assert np.flatnonzero(np.isnan(out[:, 0])).tolist() == list(range(50, 100 + GIVE_UP - 1))
+    began, over = units.events
+    assert (over.since, over.at, over.over) == (began.since, 99 + GIVE_UP, True)
+    assert units.changed(0) == []
+
+
+def test_a_machine_that_stops_or_a_few_such_readings_leave_the_unit_changed() -> None:
+    rows, units = behaviour(400), watch()
+    rows[50:, 0] *= 1000.0
+    rows[100 : 100 + GIVE_UP - 1, 0] = 0.0
+    rows[200:300] = np.array([0.0, 0.02, 20.0, 0.0])
+    assert np.isnan(screened(units, rows)[50:, 0]).all()
+    assert [event.over for event in units.events] == [False]
+
+
 def test_one_that_stood_before_goes_on_without_being_told() -> None:
     rows, units = behaviour(60), watch()
     psi = [c.unit for c in units.known[0][0]].index("psi")
@@ -170,7 +192,7 @@ def test_a_machine_that_is_carried_goes_on() -> None:
             st.integers(0, 3),
             st.integers(0, 230),
             st.integers(1, 80),
-            st.sampled_from([1000.0, 0.001, 14.5038, 100.0, 1e6, 10.0, 0.02, 1 / 60, np.nan]),
+            st.sampled_from([1000.0, 0.001, 14.5038, 100.0, 1e6, 10.0, 0.02, 1 / 60, 0.0, np.nan]),
         ),
         max_size=5,
     ),

@@ -1,11 +1,12 @@
 """Whole stretches: where they lie follows from the asset and the time alone, machines take turns, hours are covered."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.domain.errors import ConfigurationError
@@ -14,6 +15,7 @@ from forewarn.domain.model_versions import Span
 from forewarn.policies.whole_stretches import WholeStretches, continued, in_both, turn_of, with_newest
 
 SECOND = 1_000_000
+ALL, NONE = (("*", True),), (("*", False),)
 T0 = 1_767_225_600 * SECOND
 DAY = 86_400 * SECOND
 SETTINGS = st.integers(60, 86_400).flatmap(
@@ -80,16 +82,68 @@ def test_what_was_told_is_kept_and_what_is_new_follows_it() -> None:
 
 
 def test_what_a_site_knows_goes_on_where_a_gateway_begins_anew() -> None:
-    first, other, third = (Reduction(n, (("*", True),), n, 3_600) for n in (10, 20, 30))
-    assert continued((), (first,), 500) == (replace(first, since=500),), "before it said anything nothing is known"
-    assert continued((first,), (first,), 500) == (first,)
-    assert continued((first,), (first, other, third), 500) == (first, other, third), "told late, but told"
-    assert continued((first, other), (other, third), 500) == (first, other, third), "it has forgotten the oldest"
-    anew = continued((first, other), (replace(third, since=0),), 500)
-    assert anew == (first, other, replace(third, since=500))
-    assert continued(anew, (replace(third, since=0),), 600) == anew
-    assert continued((first,), (replace(first, since=0),), 500) == (first,)
-    assert continued((first,), (), 500) == (), "an older version: who knows"
+    first, other, third = (Reduction(n, ALL, n, 3_600) for n in (10, 20, 30))
+    assert continued((), (first,), 0, 500) == (replace(first, since=500),), "before it said anything nothing is known"
+    assert continued((first,), (first,), 400, 500) == (first,)
+    assert continued((first,), (first, other, third), 15, 500) == (first, other, third), "told late, but told"
+    assert continued((first, other), (other, third), 25, 500) == (first, other, third), "it has forgotten the oldest"
+    anew = continued((first, other), (replace(third, since=0),), 400, 500)
+    nothing_whole = Reduction(400, ALL, 0, 3_600)
+    assert anew == (first, other, nothing_whole, replace(third, since=500)), "since it was heard last nothing is known"
+    assert continued(anew, (replace(third, since=0),), 550, 600) == anew
+    assert continued((first,), (replace(first, since=0),), 400, 500) == (first,)
+    assert continued((first,), (), 400, 500) == (), "an older version: who knows"
+
+
+def test_what_a_gateway_went_back_to_while_it_was_away_is_not_what_it_never_left() -> None:
+    open_, thins, again = Reduction(0, NONE), Reduction(200, ALL, 90), Reduction(300, NONE)
+    known = continued((open_,), (open_, thins, again), 100, 400)
+    assert known == (open_, thins, again)
+    assert continued(known, (open_, thins, again), 400, 500) == known
+
+
+CHOICES = [Reduction(0, NONE), Reduction(0, ALL, 90), Reduction(0, ALL, 30), Reduction(0, ALL, 0)]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["set", "set", "set", "heard", "heard", "lost", "idle"]), st.integers(0, 3)),
+    min_size=8,
+    max_size=80,
+)
+
+
+def holding(told: Sequence[Reduction], at: int) -> Reduction | None:
+    return next((replace(r, since=0) for r in reversed(told) if r.since <= at), None)
+
+
+@given(STEPS)
+@settings(max_examples=300)
+def test_no_time_is_called_less_thinned_than_the_gateway_said(steps: list[tuple[str, int]]) -> None:
+    """Settings that change, heartbeats that come now and then, states that are lost with what was not sent yet."""
+    now, heard, setting = 1_000, 0, CHOICES[0]
+    told: tuple[Reduction, ...] = (setting,)
+    known: tuple[Reduction, ...] = ()
+    truth: list[tuple[int, Reduction | None]] = [(0, setting)]  # None: its readings never came
+    for what, n in steps:
+        now += 10
+        if what == "set":
+            setting = CHOICES[n]
+            told = with_newest(told, replace(setting, since=now))
+            truth.append((now, setting))
+        elif what == "heard":
+            known, heard = continued(known, told, heard, now), now
+        elif what == "lost":
+            truth = [(at, was) for at, was in truth if at < heard] + [(heard, None)]
+            setting = CHOICES[n]
+            told = (setting,)
+            truth.append((now, setting))
+        else:
+            now += n
+    for (start, was), (end, _) in pairwise([*truth, (now + 10, None)]):
+        changes = [start, *(r.since for r in known if start < r.since < end)] if was is not None else []
+        for at in changes:
+            held = holding(known, at)
+            # What was said since the last heartbeat comes with the next one, before it is learned from.
+            if at < heard and held is not None:
+                assert held == was or (held.thinned == ALL and not held.whole_s)
 
 
 SPANS = st.lists(st.integers(0, 60), unique=True, max_size=12).map(

@@ -21,12 +21,14 @@ class SignalCourse(BaseModel):
 
 class CourseView(BaseModel):
     """A value each of time_ms. ratio: over the threshold that the machine had then, 1 = at it; null: no opinion.
-    step_ms: a longer silence is a gap."""
+    step_ms: a longer silence is a gap. thinned: a gateway leaves out what is normal; rows that it did not send in full
+    have no opinion."""
 
     time_ms: list[int]
     step_ms: int
     ratio: list[float | None]
     signals: list[SignalCourse]
+    thinned: bool
 
     @classmethod
     def of(cls, course: Course, finding: Finding) -> Self:
@@ -44,6 +46,7 @@ class CourseView(BaseModel):
                 )
                 for i, signal in enumerate(course.signals)
             ],
+            thinned=course.is_thinned,
         )
 
 

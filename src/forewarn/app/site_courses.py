@@ -1,6 +1,6 @@
 """A finding looked at again: its machine's stored readings, scored by the model that made it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,8 +12,18 @@ from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.errors import ArtifactRefused, Conflict, InvalidInput, NotFound, StorageFailed
 from forewarn.domain.findings import Finding
+from forewarn.domain.model_versions import Span
 from forewarn.kit.clock import MINUTE
-from forewarn.learning.hindsight import Course, HealthyScores, as_of, healthy_scores, hindsight, lead_us
+from forewarn.learning.hindsight import (
+    Course,
+    HealthyScores,
+    as_of,
+    context_of,
+    healthy_scores,
+    hindsight,
+    lead_us,
+    read_in_full,
+)
 from forewarn.learning.machine_artifact import unpacked
 from forewarn.learning.machine_model import MachineModel
 from forewarn.learning.model_check import check_model
@@ -36,10 +46,12 @@ class SiteCourses:
         historian: HistorianReads,
         detectors: Mapping[str, TrainedDetector],
         trusted: Callable[[], Collection[str]],
+        thins: Callable[[Sequence[str], Span], bool] = lambda _signals, _span: False,
     ) -> None:
-        """trusted: public keys whose models may score, 64 hexadecimal digits each."""
+        """trusted: public keys whose models may score, 64 hexadecimal digits each. thins: whether a gateway left out
+        some of what it read of these signals, by id, in that span."""
         self._registry, self._plant, self._historian = registry, plant, historian
-        self._detectors, self._trusted = detectors, trusted
+        self._detectors, self._trusted, self._thins = detectors, trusted, thins
 
     def of(self, finding: Finding) -> Course:
         """The signals with the greatest shares, around the finding. Raises Conflict where it cannot be told any more,
@@ -63,7 +75,10 @@ class SiteCourses:
         start, end = around(finding)
         keys = np.array(sorted(table.key_of[s] for s in model.signals), np.int32)
         readings = self._historian.raw(keys, start - lead_us(model, table, self._detectors), end)
-        return hindsight(model, table, self._detectors, readings, (start, end), shares[:_SIGNALS])
+        course = hindsight(model, table, self._detectors, readings, (start, end), shares[:_SIGNALS])
+        if not self._thins(model.signals, Span(start, end)):
+            return course
+        return read_in_full(course, readings, table, keys.tolist(), context_of(model, self._detectors))
 
     def scores(self, version: str) -> tuple[HealthyScores, ...]:
         """How the healthy rows lie that set its threshold. Raises NotFound, Conflict where its file cannot be used."""

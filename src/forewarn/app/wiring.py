@@ -44,12 +44,14 @@ from forewarn.contracts.simulation import SimulationControl
 from forewarn.contracts.stage import Stage
 from forewarn.domain.assets import Signal
 from forewarn.domain.errors import StorageFailed
+from forewarn.domain.model_versions import Span
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
 from forewarn.domain.status import is_bad
 from forewarn.gateway.runner import SourceRunner
 from forewarn.gateway.sink import Absence
 from forewarn.jobs.retention import Retention
+from forewarn.jobs.training.whole_past import senders_of, thins_any
 from forewarn.kit.clock import DAY, SECOND, monotonic_us, now_us
 from forewarn.kit.passwords import PasswordHashing
 from forewarn.learning.drift_watch import DriftWatch
@@ -322,7 +324,12 @@ def _models(
 
 def _courses(settings: Settings, catalog: Catalog, plant: CatalogPlantView, historian: Historian) -> SiteCourses:
     own = frozenset({model_signer(settings).public_key})
-    return SiteCourses(catalog.models, plant, historian, InstalledDetectors(), lambda: own)
+    senders = senders_of(catalog.gateways)
+
+    def thins(signals: Sequence[str], span: Span) -> bool:
+        return thins_any(senders(signals), span)
+
+    return SiteCourses(catalog.models, plant, historian, InstalledDetectors(), lambda: own, thins)
 
 
 def _line(

@@ -4,12 +4,12 @@ import base64
 import binascii
 import math
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, func, select, tuple_, union, update
 
 from forewarn.catalog.engine import Database, finite, upsert_by
 from forewarn.catalog.narrowing import sees_asset
@@ -74,6 +74,14 @@ class CatalogAnomalies:
         query = query.order_by(*(anomalies.c[name] for name in _KEY))
         with self._database.read() as connection:
             return [_finding(row) for row in connection.execute(query)]
+
+    def models_in_use(self) -> Collection[str]:
+        c = anomalies.c
+        named = select(c.evidence["model"].as_string().label("model")).where(c.evidence.is_not(None), self._seen)
+        waiting = c.status.in_([AnomalyStatus.OPEN.value, AnomalyStatus.INVESTIGATING.value])
+        either = union(named.where(c.ended_at.is_(None)), named.where(waiting))  # each of them has its index
+        with self._database.read() as connection:
+            return {model for model in connection.execute(either).scalars() if model}
 
     def open_counts(self) -> Mapping[str, int]:
         c = anomalies.c

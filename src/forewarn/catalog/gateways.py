@@ -130,13 +130,14 @@ class CatalogGateways:
 
 def _reductions(connection: Connection, told: GatewayStatus, now: int) -> tuple[Reduction, ...]:
     """What was known, and what is new."""
-    row = connection.execute(select(gateways).where(gateways.c.name == told.name)).one_or_none()
-    before = None if row is None else _gateway(row).status
-    if before is None or not (before.reductions or told.reductions):
+    c = gateways.c
+    row = connection.execute(select(c.status, c.last_seen).where(c.name == told.name)).one_or_none()
+    before = None if row is None else _status(row.status)
+    if row is None or before is None or not (before.reductions or told.reductions):
         return told.reductions
     if told.waits_for_disk:  # on which they lie
         return before.reductions
-    return continued(before.reductions, told.reductions, now)
+    return continued(before.reductions, told.reductions, now if row.last_seen is None else row.last_seen, now)
 
 
 def _follow(connection: Connection, status: GatewayStatus, now: int) -> None:
@@ -198,19 +199,22 @@ def _unknown(name: str) -> NotFound:
 
 
 def _gateway(row: Row[Any]) -> GatewayRecord:
-    try:
-        status = None if row.status is None else msgspec.convert(row.status, GatewayStatus)
-    except msgspec.ValidationError:
-        status = None  # written by another version; the next heartbeat replaces it
     return GatewayRecord(
         name=row.name,
         first_seen=row.first_seen,
         last_seen=row.last_seen,
-        status=status,
+        status=_status(row.status),
         table=row.signal_table,
         signals=tuple(row.signals),
         scored=tuple(row.scored),
     )
+
+
+def _status(told: Any) -> GatewayStatus | None:
+    try:
+        return None if told is None else msgspec.convert(told, GatewayStatus)
+    except msgspec.ValidationError:
+        return None  # written by another version; the next heartbeat replaces it
 
 
 def _row(gateway: str, condition: GatewayCondition) -> dict[str, Any]:

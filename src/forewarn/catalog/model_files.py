@@ -21,6 +21,7 @@ class ModelFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.has_forgotten = False  # those that a kill left, in this process
 
     def put(self, version_id: str, artifact: bytes) -> None:
         """Durable on return. Raises ArtifactRefused for bytes that are not those of the id, StorageFailed."""

@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from forewarn.catalog.model_files import ModelFiles
 from forewarn.catalog.model_tables import model_champions, model_rollout_members, model_versions
 from forewarn.domain.errors import Conflict
+from forewarn.kit.clock import DAY
 
 
 def prune(connection: Connection, kept: int, named: Collection[str], now: int) -> Sequence[str]:
     """Mark what goes; the versions' rows are held until the transaction ends."""
     c = model_versions.c
-    rows = select(c.version_id, c.asset_id).where(c.bytes_deleted_at.is_(None))
-    rows = rows.order_by(c.asset_id, c.created_at.desc(), c.version_id).with_for_update()
+    rows = in_order(select(c.version_id, c.asset_id).where(c.bytes_deleted_at.is_(None))).with_for_update()
     needed = _needed(connection) | set(named)
     newer: Counter[str] = Counter()
     gone = []
@@ -29,13 +30,22 @@ def prune(connection: Connection, kept: int, named: Collection[str], now: int) -
     return gone
 
 
-def forget_bytes(connection: Connection, files: ModelFiles) -> None:
-    """Delete the files of all that are marked. Whoever adds a version again waits for its row, so that no file goes of
-    one that is here again. Raises StorageFailed."""
+def in_order(versions: Select[Any]) -> Select[Any]:
+    """As all do that hold several, so that no two wait for each other crosswise: by machine, the newest first."""
     c = model_versions.c
-    marked = select(c.version_id).where(c.bytes_deleted_at.is_not(None)).with_for_update()
+    return versions.order_by(c.asset_id, c.created_at.desc(), c.version_id)
+
+
+def forget_bytes(connection: Connection, files: ModelFiles, now: int) -> None:
+    """Delete the files of all that were marked within a day, and the first time of all that ever were: a kill may have
+    come between mark and deletion, however long ago. Whoever adds a version again waits for its row, so that no file
+    goes of one that is here again. Raises StorageFailed."""
+    c = model_versions.c
+    since = now - DAY if files.has_forgotten else 0
+    marked = in_order(select(c.version_id).where(c.bytes_deleted_at >= since)).with_for_update()
     for version_id in connection.execute(marked).scalars().all():
         files.delete(version_id)
+    files.has_forgotten = True
 
 
 def check_bytes(deleted: Mapping[str, int]) -> None:

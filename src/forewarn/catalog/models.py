@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, sele
 
 from forewarn.catalog.engine import Database, upsert
 from forewarn.catalog.model_files import ModelFiles
-from forewarn.catalog.model_pruning import check_bytes, forget_bytes, prune
+from forewarn.catalog.model_pruning import check_bytes, forget_bytes, in_order, prune
 from forewarn.catalog.model_tables import model_champions, model_rollout_members, model_rollouts, model_versions
 from forewarn.catalog.narrowing import sees_asset
 from forewarn.catalog.recording import Recorder, record
@@ -104,7 +104,9 @@ class CatalogModels:
             before = _champion(connection, version.asset_id)
             if before is not None and before.version_id == version_id:
                 raise Conflict(f"{version_id[:16]}… is the champion of {version.asset_id} already")
-            former = None if before is None else _version_of(connection, before.version_id)
+            of = _hold_versions(connection, [version_id] if before is None else [version_id, before.version_id])
+            version = of[version_id]
+            former = None if before is None else of[before.version_id]
             if version.bytes_deleted_at is not None:
                 check_bytes({version_id: version.bytes_deleted_at})
             _crown(connection, version.asset_id, version_id, self._now())
@@ -136,9 +138,7 @@ class CatalogModels:
         self._check_whole()
         with self._database.write() as connection:
             _hold(connection, rollout.versions)
-            c = model_versions.c
-            known = select(c.version_id, c.asset_id, c.bytes_deleted_at)
-            of = {r.version_id: r for r in connection.execute(known.where(c.version_id.in_(rollout.versions.values())))}
+            of = _hold_versions(connection, rollout.versions.values())
             for asset_id, version_id in rollout.versions.items():
                 if version_id not in of or of[version_id].asset_id != asset_id:
                     raise NotFound(f"there is no model {version_id[:16]}… of {asset_id}")
@@ -170,7 +170,7 @@ class CatalogModels:
                 changed(connection, MODELS)
                 record(self._audit, connection, deed(gone))
         with self._database.write() as connection:
-            forget_bytes(connection, self._files)
+            forget_bytes(connection, self._files, self._now())
         return gone
 
     def rollout(self, rollout_id: str) -> Rollout:
@@ -239,6 +239,16 @@ def _hold(connection: Connection, asset_ids: Iterable[str]) -> None:
     for start in range(0, len(ids), 500):
         held = select(assets.c.asset_id).where(assets.c.asset_id.in_(ids[start : start + 500]))
         connection.execute(held.order_by(assets.c.asset_id).with_for_update())
+
+
+def _hold_versions(connection: Connection, version_ids: Iterable[str]) -> dict[str, ModelVersion]:
+    """As they are, until the transaction ends: nobody deletes their bytes meanwhile. Absent where there is none."""
+    ids = sorted(set(version_ids))
+    found: dict[str, ModelVersion] = {}
+    for start in range(0, len(ids), 500):
+        some = select(model_versions).where(model_versions.c.version_id.in_(ids[start : start + 500]))
+        found |= {row.version_id: _version(row) for row in connection.execute(in_order(some).with_for_update())}
+    return found
 
 
 def _check_free(connection: Connection, asset_ids: Collection[str]) -> None:

@@ -1,6 +1,6 @@
 """Where findings are kept, with the specification's lifecycle."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,8 +44,7 @@ class AnomalyStore(Protocol):
         """The same store, in which what lies outside `scope` does not exist: neither found nor changed."""
 
     def upsert(self, findings: Sequence[Finding]) -> None:
-        """Insert or update by (signal_key, detector, started_at), in one transaction. A status that a
-        person set (anything but OPEN) is kept."""
+        """Insert or update by (signal_key, detector, started_at), in one transaction. A status a person set stays."""
 
     def merge(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         """As `upsert`, of findings that may come late, twice and in any order: an episode's older state does not
@@ -53,6 +52,9 @@ class AnomalyStore(Protocol):
 
     def open_episodes(self) -> Sequence[Finding]:
         """Findings with ended_at None, to go on with after a restart."""
+
+    def models_in_use(self) -> Collection[str]:
+        """Named as evidence by findings that last, are open or investigated."""
 
     def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
         """Matching anomalies and the cursor of the next page, None at the end."""
@@ -74,6 +76,5 @@ class AnomalyStore(Protocol):
         """All with feedback, of one detector, oldest first."""
 
     def set_status(self, anomaly_id: str, status: AnomalyStatus, note: str, at: int, deed: Judged = None) -> Anomaly:
-        """Move along open -> investigating -> resolved | false_positive (and back to open).
-        `deed` is told what was and what is, and goes into the audit log in the same transaction. Raises NotFound,
-        or Conflict for a step the lifecycle does not have."""
+        """Move along open -> investigating -> resolved | false_positive (and back to open). `deed` goes into the audit
+        log in the same transaction. Raises NotFound, or Conflict for a step the lifecycle does not have."""

@@ -64,6 +64,10 @@ class StorageFailed(ForewarnError):
         self.condition = condition
 
 
+class StorageDamaged(StorageFailed):
+    """What was stored is not as it was written: read again, it is the same."""
+
+
 class NotEnoughData(ForewarnError):
     """Too little is known to say anything; the text says what is there and how much is needed."""
 

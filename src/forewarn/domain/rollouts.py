@@ -8,12 +8,15 @@ from forewarn.domain.model_versions import ModelState
 
 
 class RollbackReason(StrEnum):
-    """SILENT: it seldom has an opinion where the champion has one."""
+    """SILENT: it seldom has an opinion where the champion has one. UNSEEN, MISFIT are no fault of it: nobody was there
+    to judge it, or the plant's signals are others by now."""
 
     ALARM_RATE = "alarm_rate"
     LATENCY = "latency"
     ERRORS = "errors"
     SILENT = "silent"
+    UNSEEN = "unseen"
+    MISFIT = "misfit"
     BY_HAND = "by_hand"
 
 

@@ -15,7 +15,7 @@ class KnownModels:
 
     def __init__(self, registry: ModelRegistry, revision: Callable[[], int]) -> None:
         """revision: another number whenever versions, champions or rollouts changed."""
-        self._registry, self._revision = registry, revision
+        self.registry, self._revision = registry, revision
         self._read: int | None = None
         self.champions: Mapping[str, ModelVersion] = {}
         self.newest: Mapping[str, ModelVersion] = {}
@@ -26,6 +26,6 @@ class KnownModels:
         now = self._revision()
         if now == self._read:
             return
-        self.champions, self.newest = self._registry.champions(), self._registry.newest()
-        self.tried = {a: rollout for rollout in self._registry.rollouts(OPEN, _MOST) for a in rollout.versions}
+        self.champions, self.newest = self.registry.champions(), self.registry.newest()
+        self.tried = {a: rollout for rollout in self.registry.rollouts(OPEN, _MOST) for a in rollout.versions}
         self._read = now

@@ -1,17 +1,13 @@
 """Let go of readings past their age, and of models that nobody needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
-from forewarn.contracts.anomaly_store import AnomalyQuery, AnomalyStore
+from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.domain.audit import OWN, AuditAction, Deed
-from forewarn.domain.findings import AnomalyStatus
 from forewarn.kit.clock import DAY
-
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +40,9 @@ class ModelRetention:
     kept: int
 
     def run(self) -> Sequence[str]:
-        """Ids of those that went. Repeating it is harmless, and ends what a kill left undone. Raises StorageFailed."""
-        return self.registry.prune(self.kept, self._named(), _pruned)
-
-    def _named(self) -> set[str]:
-        """By findings that last, or that nobody has dealt with: people may yet ask what found them, or take it back."""
-        lasting = {f.evidence.model for f in self.anomalies.open_episodes() if f.evidence is not None}
-        return lasting.union(*(self._named_by(status) for status in (AnomalyStatus.OPEN, AnomalyStatus.INVESTIGATING)))
-
-    def _named_by(self, status: AnomalyStatus) -> set[str]:
-        named: set[str] = set()
-        query = AnomalyQuery(status=status, limit=_PAGE)
-        while True:
-            page, cursor = self.anomalies.find(query)
-            named |= {a.finding.evidence.model for a in page if a.finding.evidence is not None}
-            if cursor is None:
-                return named
-            query = replace(query, cursor=cursor)
+        """Ids of those that went. What findings name stays while people may yet ask what found them, or take it back.
+        Repeating it is harmless, and ends what a kill left undone. Raises StorageFailed."""
+        return self.registry.prune(self.kept, self.anomalies.models_in_use(), _pruned)
 
 
 def _pruned(gone: Sequence[str]) -> Deed:

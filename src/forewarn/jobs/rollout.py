@@ -1,6 +1,6 @@
 """Rollouts, step by step: begun, taken on or rolled back by what was seen. Asked again after a crash it goes on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -12,13 +12,15 @@ from forewarn.domain.audit import OWN, AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.model_delivery import Side, Tally
 from forewarn.domain.model_versions import ModelState
-from forewarn.domain.rollouts import Observed, Rollout, RolloutSettings
+from forewarn.domain.rollouts import Observed, RollbackReason, Rollout, RolloutSettings
+from forewarn.kit.clock import HOUR
 from forewarn.policies.model_delivery import observed
-from forewarn.policies.rollout import OPEN, begin, decide, is_over
+from forewarn.policies.rollout import OPEN, begin, decide, is_over, roll_back
 
 _log = structlog.get_logger(__name__)
 _WATCHED: Final = OPEN | {ModelState.CHAMPION}
 _MOST: Final = 1_000
+_TOLD_US: Final = HOUR  # who was cut off while the site stood still has told by then what was seen
 
 
 class RolloutJob:
@@ -33,9 +35,12 @@ class RolloutJob:
     ) -> None:
         self._registry, self._observations, self._clock = registry, observations, clock
         self._settings = settings or RolloutSettings()
+        self._begun: int | None = None
 
     def step(self) -> list[Rollout]:
         """Those that changed. Raises StorageFailed."""
+        if self._begun is None:
+            self._begun = self._clock()
         rollouts = self.watched()
         tallies = self._observations.tallies([rollout.id for rollout in rollouts])
         changed = []
@@ -61,7 +66,22 @@ class RolloutJob:
         if rollout.state is ModelState.CANDIDATE:
             return begin(rollout, now)
         challenger = observed(rollout, Side.CHALLENGER, tallies) or Observed(rollout.since)
-        return decide(rollout, challenger, observed(rollout, Side.CHAMPION, tallies), now, self._settings)
+        after = decide(rollout, challenger, observed(rollout, Side.CHAMPION, tallies), now, self._settings)
+        is_early = self._begun is None or now - self._begun < _TOLD_US
+        return rollout if after.reason is RollbackReason.UNSEEN and is_early else after
+
+
+def end_misfits(registry: ModelRegistry, rollouts: Iterable[str], now: int) -> None:
+    """Rollouts, by id, of machines whose signals are others by now: what is tried does not fit them. Raises
+    StorageFailed."""
+    note = "the plant's signals are others than its models were learned of"
+    for rollout_id in dict.fromkeys(rollouts):
+        try:
+            registry.change_rollout(rollout_id, lambda r: roll_back(r, RollbackReason.MISFIT, note, now), _deed)
+        except (Conflict, NotFound) as error:  # it has ended meanwhile
+            _log.warning("rollout_not_changed", rollout=rollout_id, error=str(error))
+        else:
+            _log.info("rollout", rollout=rollout_id, state=ModelState.ROLLED_BACK.value, note=note)
 
 
 def _deed(before: Rollout, after: Rollout) -> Deed:

@@ -210,7 +210,8 @@ def _of_inputs(model: MachineModel, column: int, judged: Judged, at: tuple[int, 
     signal = at[1].signals[at[1].key_of[model.signals[column]]]
     why = (
         f"{signal.name if signal else model.signals[column]} has left what the model was trained on (PSI {psi:.2f} "
-        f"over about a day of running, up to {mark:.2f} is usual): train it again, or look at the sensor"
+        f"over about a day of running, up to {mark:.2f} is usual): look at the sensor; if this is how it is to "
+        "be, mark this wrong and train it again"
     )
     # Twice the mark is medium, as twice a limit is.
     return INPUT_DRIFT, float(np.clip(0.5 + 0.15 * (psi / mark - 1.0), _LEAST_SCORE, _MOST_SCORE)), why
@@ -219,7 +220,8 @@ def _of_inputs(model: MachineModel, column: int, judged: Judged, at: tuple[int, 
 def _of_score(judged: Judged, i: int) -> tuple[str, float, str]:
     why = (
         f"the model's score is over its healthy quantile in {judged.over[i]:.1%} of the rows of about a day of "
-        f"running, where {judged.usual[i]:.1%} is usual, without an alarm: train it again, or look at what has changed"
+        f"running, where {judged.usual[i]:.1%} is usual, without an alarm: look at what has "
+        "changed; if this is how it is to be, mark this wrong and train it again"
     )
     return SCORE_DRIFT, _LEAST_SCORE, why
 

@@ -45,7 +45,8 @@ class Why:
 class FleetScores:
     """Rows that were closed, of k machines, n each. machine: intp[k], place in `Fleet.models`. time: int64[k, n].
     ratio: float64[k, n], in units of the machine's own threshold, so that it speaks above 1; NaN = no opinion.
-    regime: intp[k, n]. blocks: float64[k, depth + n, m]. step_us: of the rows."""
+    regime: intp[k, n]. blocks: float64[k, depth + n, m]. step_us: of the rows. seldom: bool[k, m], signals that are
+    read too seldom at the end of these rows, so that what is held of them is no value."""
 
     machine: Places
     time: NDArray[np.int64]
@@ -53,6 +54,7 @@ class FleetScores:
     regime: Places
     blocks: Matrix
     step_us: int
+    seldom: NDArray[np.bool_]
 
 
 class Fleet:
@@ -76,6 +78,7 @@ class Fleet:
             kinds.setdefault((len(model.signals), model.step_us, model.kinds), []).append(model)
         self.models: tuple[MachineModel, ...] = tuple(model for alike in kinds.values() for model in alike)
         self.failed: dict[str, str] = {}  # by asset id: why its model is not asked any more
+        self.carried: set[str] = set()  # asset ids of machines whose rows of before go on
         self._squads: list[_Squad] = []
         first = 0
         for alike in kinds.values():
@@ -93,6 +96,7 @@ class Fleet:
                 old, at = known.get(model.asset_id, (None, 0))
                 if old is not None and squad.goes_on(i, old, at):
                     pairs.setdefault(old, []).append((at, i))
+                    self.carried.add(model.asset_id)
             for old, places in pairs.items():
                 squad.carry(old, *(np.array(side, np.intp) for side in zip(*places, strict=True)))
 
@@ -167,7 +171,7 @@ class _Squad:
         step_us, signals = models[0].step_us, table.signals
         hold = np.stack([holds([signals[key] for key in row], step_us) for row in keys.tolist()])
         self._units = unit_changes(models, keys, table)
-        self._reads = ReadShare(np.stack([np.max([way.change for way in m.usual], axis=0) for m in models]))
+        self._reads = ReadShare(np.stack([least_change(model) for model in models]))
         self._rows = MachineRows(keys, step_us, hold, self._scorer.context, self._screen)
 
     def _screen(self, machine: Places, time: NDArray[np.int64], value: Matrix, read: NDArray[np.bool_]) -> Matrix:
@@ -196,7 +200,8 @@ class _Squad:
             ratio = self._ratios(block, regime)
             ratio[~settled | ~block.fresh] = np.nan
             step_us = self._rows.step_us
-            yield FleetScores(block.machine + self.first, block.time, ratio, regime, block.value, step_us)
+            seldom = self._reads.seldom(block.machine)
+            yield FleetScores(block.machine + self.first, block.time, ratio, regime, block.value, step_us, seldom)
 
     def unit_events(self) -> list[tuple[MachineModel, UnitEvent]]:
         told, self._units.events = self._units.events, []
@@ -249,6 +254,19 @@ class _Squad:
         place = np.array([self._place[scores.machine[k] - self.first, scores.regime[k, row]]])
         members = {name: float(ratio[0, -1]) for name, ratio in self._scorer.by_member(block, place).items()}
         return Why(self._scorer.explain(block, place), block[0], members)
+
+
+def least_change(model: MachineModel) -> Matrix:
+    """float64[m]: the share of rows in which each signal changes, in that way of running of those that are judged in
+    which it does so least: a source that reports on change has its own share in each. 0 where nothing is known; and of
+    signals by which the ways of running are told apart, without which there would be none."""
+    ways = [way for way, ensemble in zip(model.usual, model.ensembles, strict=True) if ensemble is not None]
+    change, spread = (np.stack([getattr(way, name) for way in ways]) for name in ("change", "spread"))
+    hardly_known = np.isnan(spread) & (change > 0.0)
+    least = np.min(np.where(hardly_known, np.inf, change), axis=0)
+    least[~np.isfinite(least)] = 0.0
+    least[model.regimes.column] = 0.0
+    return np.asarray(least)
 
 
 def holds(signals: Sequence[Signal | None], step_us: int) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from forewarn.learning.ensemble import EnsembleScorer
 from forewarn.learning.fleet import Fleet, FleetScores, holds
 from forewarn.learning.machine_model import MachineModel
 from forewarn.policies.machine_rows import GRACE
+from forewarn.policies.read_fully import read_fully
 
 ROWS: Final = 240  # that a stretch is told with at the most
 BINS: Final = 40
@@ -26,7 +27,7 @@ class Course:
     """time: int64[n], microseconds UTC, the beginning of each row. ratio: float64[n], over the machine's threshold, 1 =
     at it; NaN = no opinion. signals: ids. measured, expected: float64[n, len(signals)], in the signals' units; NaN =
     not known, or nothing in particular expected. step_us: of the rows, of which each told one is the worst of its
-    part of the stretch."""
+    part of the stretch. is_thinned: rows that were not read in full are not judged."""
 
     time: NDArray[np.int64]
     ratio: NDArray[np.float64]
@@ -34,15 +35,30 @@ class Course:
     measured: NDArray[np.float64]
     expected: NDArray[np.float64]
     step_us: int
+    is_thinned: bool = False
 
 
 def lead_us(model: MachineModel, table: SignalTable, detectors: Mapping[str, TrainedDetector]) -> int:
     """How long before a stretch readings are needed, for its first row to be judged as it was then. Raises
     InvalidInput."""
-    context = max((EnsembleScorer(detectors, [e]).context for e in model.ensembles if e is not None), default=0)
+    context = context_of(model, detectors)
     signals = [table.signals[table.key_of[s]] for s in model.signals]
     rows = context + model.settle_rows + int(holds(signals, model.step_us).max(initial=0))
     return (rows + 2) * model.step_us
+
+
+def context_of(model: MachineModel, detectors: Mapping[str, TrainedDetector]) -> int:
+    """Rows before a row that its ratio depends on. Raises InvalidInput."""
+    return max((EnsembleScorer(detectors, [e]).context for e in model.ensembles if e is not None), default=0)
+
+
+def read_in_full(course: Course, readings: Series, table: SignalTable, keys: Sequence[int], context: int) -> Course:
+    """Without an opinion on rows of which a gateway sent a part: a model never scores what lacks the machine's noise.
+    keys: of the model's signals."""
+    rates = {key: signal.rate_hz for key in keys if (signal := table.signals[key]) is not None}
+    whole = read_fully(course.time, readings, rates, course.step_us, context)
+    expected = np.where(whole[:, None], course.expected, np.nan)
+    return replace(course, ratio=np.where(whole, course.ratio, np.nan), expected=expected, is_thinned=True)
 
 
 def as_of(model: MachineModel, evidence: Evidence) -> MachineModel:

@@ -184,6 +184,11 @@ class MachineWatch:
         self._refused, self._silenced = dict(self._source.refused()), set()
         self._ended += self._advice.follow(self._fleet)
         numbers = [self._numbered(model.asset_id) for model in self._fleet.models]
+        for number, model in zip(numbers, self._fleet.models, strict=True):
+            if model.asset_id not in self._fleet.carried and number in self._heard:
+                # Its rows begin anew, maybe a little before the newest so far: that is no clock that went back.
+                newest, opinion = self._heard[number]
+                self._heard[number] = newest - _SILENT_US, opinion
         self._judged = {
             n: np.array([self._table.key_of[s] for s in m.signals if s not in m.left_out], np.intp)
             for n, m in zip(numbers, self._fleet.models, strict=True)

@@ -7,12 +7,12 @@ from forewarn.domain.findings import BY_MODEL, Finding
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.drift_watch import DRIFTS
 from forewarn.learning.model_source import Refusal
-from forewarn.learning.regime_watch import UNSEEN_REGIME
+from forewarn.learning.regime_watch import READ_TOO_SELDOM, UNSEEN_REGIME
 from forewarn.learning.unit_watch import UNIT_CHANGED
 from forewarn.policies.severity import severity_of
 
 _SCORE = 0.65
-_OTHERS = DRIFTS | {UNIT_CHANGED, UNSEEN_REGIME}  # whose watches take up their own
+_OTHERS = DRIFTS | {UNIT_CHANGED, UNSEEN_REGIME, READ_TOO_SELDOM}  # whose watches take up their own
 
 
 class ModelFindings:

@@ -109,5 +109,6 @@ def unit_words(name: str, unit: str, found: Conversion, values: tuple[float, flo
     return (
         f"{name} seems to have changed its unit: it says {shown(values[0])} where {shown(values[1], unit)} would go "
         f"with its past, {found.words} ({was} was learned{now}). Its values are kept from the model until they are "
-        "back. Mend the unit at the device or in the plant file; if it is to stay so, train the model again after that"
+        "back. Mend the unit at the device; if it is to stay so, mend it in the plant file, or mark this wrong and "
+        "train the model again"
     )

@@ -141,6 +141,7 @@ class ThinStage:
         self._told = told or {"": self._clock() + _TOLD_US}
         self._thinning = Thinning(self._plan, engine)
         self._spread()
+        self._take_turns()
         self._taken = self._flushed = self._outbox.offset
         self._recent = Recent(self._settings.context_s + _RECENT_S)
         self._load = _Load(self._clock())
@@ -289,6 +290,7 @@ class ThinStage:
             self._plan = self._plan_of(self._table)
             self._thinning.follow(self._plan)
             self._spread()
+            self._take_turns()
 
     def _keys_of(self, asset_id: str) -> Keys:
         return np.array(sorted(s.key for s in self._plant.signals_of(asset_id) if s.key), np.int32)
@@ -300,6 +302,8 @@ class ThinStage:
         for asset_id, window in self._windows.windows.items():
             keys = self._keys_of(asset_id)
             self._start[keys], self._end[keys] = window.start, window.end
+
+    def _take_turns(self) -> None:
         self._turn = np.array([0 if s is None else turn_of(s.asset_id) for s in self._table.signals], np.int64)
 
     def _inside(self, signal: Keys, time: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -4,7 +4,8 @@ A row holds the last good value of each signal within its step, or before it for
 signal has no value. Rows are of source time. One is closed, and told, when its machine brings a reading more than
 `GRACE` steps newer, so that sources which lag each other by a step make the same rows as the historian does
 afterwards. What comes for a row that is closed is too late. Of a clock that jumps ahead as many rows are made as break
-every window; one that jumps back is followed after a minute.
+every window; one that jumps back is followed after a minute of rows that come as slowly as those in time did. What
+comes faster is the past told late, unless nothing else comes for long.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ _OPEN: Final = GRACE + 1  # rows of a machine that are still open
 _NEVER: Final = np.iinfo(np.int64).min // 2
 _TURN_US: Final = 60_000_000
 _TURN_STEPS, _TURN_TAKES = 10, 5
+_FASTER: Final = 3  # times the steps that a batch in time brings
+_ANY_TAKES: Final = 200  # however fast
 _FARTHEST: Final = 2**43  # steps; whoever says more does not know the time
 
 Places = NDArray[np.intp]
@@ -79,6 +82,9 @@ class MachineRows:
         self._newest = np.full(machines, _NEVER)
         self._late_since = np.full(machines, _NEVER)  # of batches in which nothing was in time, and how many
         self._late_takes = np.zeros(machines, np.int64)
+        self._slow_takes = np.zeros(machines, np.int64)  # the last of them, which follow on each other slowly
+        self._late_newest = np.full(machines, _NEVER)
+        self._pace = np.zeros(machines, np.int64)  # steps that a batch in time brings; 0 = not known
         self._turn = max(_TURN_US // step_us, _TURN_STEPS)
         self._open = np.full((machines, _OPEN, self._width), np.nan)
         self._last = np.full((machines, self._width), np.nan)
@@ -92,6 +98,7 @@ class MachineRows:
             (self._open, before._open),
             (self._last, before._last),
             (self._age, before._age),
+            (self._pace, before._pace),
             (self._ring, before._ring),
         ):
             mine[ours] = old[theirs]
@@ -115,20 +122,27 @@ class MachineRows:
             yield from self._close(sequence)
 
     def _turn_back(self, machine: Places, bucket: NDArray[np.int64], in_time: Flags) -> None:
-        """Machines of which nothing came in time for some batches, while what is late went on for a minute: the clock
-        was wrong before. They begin anew where it is now, with nothing known. What an outage left to be told late has
-        readings in time beside it."""
+        """Machines of which nothing came in time for some batches, while what is late went on for a minute, as slowly
+        as rows in time did: the clock was wrong before. They begin anew where it is now, with nothing known. What an
+        outage left to be told late has readings in time beside it, or comes faster."""
         size = len(self._newest)
         first, newest = np.full(size, np.iinfo(np.int64).max), np.full(size, _NEVER)
         np.minimum.at(first, machine, bucket)
         np.maximum.at(newest, machine, bucket)
         is_late = newest != _NEVER
         is_late[machine[in_time]] = False
-        self._late_since = np.where(is_late, np.where(self._late_takes > 0, self._late_since, first), self._late_since)
-        self._late_takes = np.where(is_late, self._late_takes + 1, self._late_takes)
+        goes_on = is_late & (self._late_takes > 0)
+        far = np.where(self._pace > 0, _FASTER * self._pace, _FARTHEST)
+        slow = newest - first <= far
+        follows = goes_on & slow & (newest >= self._late_newest) & (newest - self._late_newest <= far)
+        begins = is_late & ~follows
+        self._late_since[begins] = first[begins]
+        self._slow_takes = np.where(follows, self._slow_takes + 1, np.where(begins, slow, self._slow_takes))
+        self._late_takes[is_late] += 1
+        self._late_newest[is_late] = newest[is_late]
         self._late_takes[machine[in_time]] = 0
-        turned = is_late & (self._late_takes >= _TURN_TAKES) & (newest - self._late_since >= self._turn)
-        turned &= self._newest - newest > self._turn
+        turned = (self._slow_takes >= _TURN_TAKES) & (newest - self._late_since >= self._turn)
+        turned = is_late & (turned | (self._late_takes >= _ANY_TAKES)) & (self._newest - newest > self._turn)
         if turned.any():
             self._newest[turned], self._late_takes[turned], self._age[turned] = newest[turned], 0, 0
             for kept in (self._open, self._last, self._ring):
@@ -188,6 +202,9 @@ class MachineRows:
         self._last[machine], self._age[machine] = known[last], np.minimum(age[last], _reachable(self._hold[machine]))
         end = start + length
         self._open[machine] = rows.raw[end[:, None] - _OPEN + np.arange(_OPEN)]
+        moved = rows.bucket[end - 1] - self._newest[machine]
+        pace = self._pace[machine]
+        self._pace[machine] = np.where(moved > 0, np.where(pace > 0, np.minimum(moved, 2 * pace), moved), pace)
         self._newest[machine] = rows.bucket[end - 1]
         for n in np.unique(closed[closed > 0]):
             some = np.flatnonzero(closed == n)

@@ -17,6 +17,7 @@ from forewarn.kit.clock import SECOND
 
 _WEEK_S: Final = 7 * 86_400.0
 _LEAST_S: Final = 86_400.0
+_MOST_WAITS: Final = 3.0  # times its least time in the state, and a day at the least: then nobody will judge it
 OPEN: Final = frozenset({ModelState.CANDIDATE, ModelState.SHADOW, ModelState.CANARY})
 STEPS: Final[Mapping[ModelState, frozenset[ModelState]]] = {
     ModelState.CANDIDATE: frozenset({ModelState.SHADOW, ModelState.ROLLED_BACK}),
@@ -61,7 +62,8 @@ def decide(
     settings: RolloutSettings | None = None,
 ) -> Rollout:
     """What becomes of it: one step on, rolled back, or as it was. champion: on the same machines in the same time; None
-    where they have none yet. now: microseconds UTC."""
+    where they have none yet. now: microseconds UTC. What has not scored enough after three times its least time, and a
+    day at the least, is rolled back as UNSEEN: its machines would be learned no more while it waits."""
     settings = settings or RolloutSettings()
     if challenger.since != rollout.since or not STEPS[rollout.state] or rollout.state is ModelState.CANDIDATE:
         return rollout
@@ -69,7 +71,15 @@ def decide(
     if fault := find_fault(challenger, beside, settings):
         return roll_back(rollout, *fault, now=now)
     after_s = {ModelState.SHADOW: settings.shadow_s, ModelState.CANARY: settings.canary_s}.get(rollout.state)
-    if after_s is None or now - rollout.since < after_s * SECOND or challenger.rows < settings.least_rows:
+    if after_s is None:
+        return rollout
+    took_s = (now - rollout.since) / SECOND
+    if challenger.rows < settings.least_rows:
+        if took_s < max(_MOST_WAITS * after_s, _LEAST_S):
+            return rollout
+        seen = f"{challenger.rows:,} rows in {took_s / 3_600:.0f} h, {settings.least_rows:,} are needed"
+        return roll_back(rollout, RollbackReason.UNSEEN, f"nothing was seen of it: {seen}", now)
+    if took_s < after_s:
         return rollout
     return _into(rollout, ModelState.CANARY if rollout.state is ModelState.SHADOW else ModelState.CHAMPION, now)
 

@@ -4,9 +4,10 @@ from whoever would score them.
 From one reading to the next a signal leaves its healthy range for where a conversion of it lies, near its last healthy
 value once converted back, while the machine's other signals go on as they did. That is a suspicion; CONFIRM readings
 of it in a row, with as much unrest as in health once converted back, are a change of unit. It lasts until RETURN
-readings in a row are back. What is suspected is withheld already: one that comes to nothing was a spike. A signal that
-goes astray in any other way is a fault, and whatever it does then is not looked at before it has been back in its
-range.
+readings in a row are back, or GIVE_UP in a row are far from its range in either unit while the machine's other signals
+go on: a fault, and none of the unit. What is suspected is withheld already: one that comes to nothing was a spike. A
+signal that goes astray in any other way is a fault, and whatever it does then is not looked at before it has been back
+in its range.
 
 Around zero no unit can be told from another: a signal whose last healthy value is near it is let pass.
 """
@@ -22,7 +23,7 @@ from forewarn.policies.unit_conversions import CLEAR_FACTOR, Conversion
 
 CONFIRM: Final = 5
 RETURN: Final = 30
-_GIVE_UP: Final = 30  # readings that are too much alike: a stuck number or a fault, which others judge
+GIVE_UP: Final = 30  # readings that are too much alike, or of neither unit: a stuck number or a fault, others judge it
 _LEAST_UNREST: Final = 0.25  # of the healthy one
 _FAR: Final = 12.0  # times; beyond what a fault does at once
 _FAR_ROOMS: Final = 4.0  # of a conversion by an offset
@@ -102,6 +103,10 @@ class UnitChanges:
         self._low = np.where(healthy.low > 0, np.maximum(low, healthy.low / 2), low)
         self._high = np.where(healthy.high < 0, np.minimum(high, healthy.high / 2), high)
         self._step = healthy.step
+        # Farther from the range than this is a fault; what is all above zero is never far below it by its width.
+        to_zero = np.maximum(np.maximum(self._low, -self._high), 0.0)
+        half = (self._high - self._low) / 2
+        self._far = np.where(to_zero > 0, np.minimum(half, to_zero / 2), half)
         most = max((len(c) for row in known for c in row), default=0)
         self._factor, self._offset = np.full((*shape, most), np.nan), np.zeros((*shape, most))
         self._room = np.zeros((*shape, most))
@@ -114,6 +119,7 @@ class UnitChanges:
             "state": np.zeros(shape, np.int8),
             "conversion": np.full(shape, -1, np.intp),
             "count": np.zeros(shape, np.int64),
+            "lost": np.zeros(shape, np.int64),  # readings in a row of neither unit
             "since": np.zeros(shape, np.int64),
             "moved": np.zeros(shape),  # from reading to reading, while suspected
             "before": np.zeros(shape),  # the reading before that
@@ -134,7 +140,13 @@ class UnitChanges:
     def resume(self, machine: int, column: int, conversion: int, since: int) -> None:
         """A change that stood when the last process ended."""
         if self._state["state"][machine, column] != _CHANGED:
-            for name, value in (("state", _CHANGED), ("conversion", conversion), ("count", 0), ("since", since)):
+            for name, value in (
+                ("state", _CHANGED),
+                ("conversion", conversion),
+                ("count", 0),
+                ("lost", 0),
+                ("since", since),
+            ):
                 self._state[name][machine, column] = value
 
     def screen(self, machine: Places, time: Times, value: Matrix, read: Flags) -> Matrix:
@@ -226,9 +238,10 @@ class UnitChanges:
         lasts = self._state["state"][at] == _CHANGED
         if lasts.any():
             conversion = np.maximum(self._state["conversion"][at], 0)
-            lasts &= ~(self._back(at, cells.value, conversion, cells.inside) & cells.read).any(axis=1)
-            count = self._state["count"][at]
-            self._state["count"][at] = np.where(lasts & cells.read.any(axis=1), 0, count)
+            back = self._back(at, cells.value, conversion, cells.inside) | self._lost(cells, cells.value, conversion)
+            lasts &= ~(back & cells.read).any(axis=1)
+            for name in ("count", "lost"):
+                self._state[name][at] = np.where(lasts & cells.read.any(axis=1), 0, self._state[name][at])
         withheld = np.repeat(lasts[:, None], cells.value.shape[1], axis=1)
         if not lasts.all():
             withheld[~lasts] = self._walk(cells.take(~lasts))
@@ -273,15 +286,18 @@ class UnitChanges:
         factor = self._factor[(*at, np.maximum(s["conversion"], 0))]
         least = _LEAST_UNREST * np.nan_to_num(self._step[at]) * factor * (s["count"] - 1)
         sure = stays & (s["count"] >= CONFIRM) & (s["moved"] >= least)
-        s["state"][:] = np.select([sure, stays & (s["count"] >= _GIVE_UP)], [_CHANGED, _AWAY], s["state"])
-        s["count"][:] = np.where(sure, 0, s["count"])
+        s["state"][:] = np.select([sure, stays & (s["count"] >= GIVE_UP)], [_CHANGED, _AWAY], s["state"])
+        s["count"][:], s["lost"][:] = np.where(sure, 0, s["count"]), np.where(sure, 0, s["lost"])
         self._tell(cells, s, t, sure, over=False)
 
     def _return(self, cells: _Cells, s: Mapping[str, NDArray[Any]], t: int, heard: Flags) -> None:
         value, at = cells.value[:, t], (cells.machine, cells.column)
-        back = self._back(at, value[:, None], np.maximum(s["conversion"], 0), cells.inside[:, t, None])[:, 0]
-        s["count"][:] = np.where(heard, np.where(back, s["count"] + 1, 0), s["count"])
-        over = heard & (s["count"] >= RETURN)
+        conversion = np.maximum(s["conversion"], 0)
+        back = self._back(at, value[:, None], conversion, cells.inside[:, t, None])[:, 0]
+        lost = self._lost(cells, value[:, None], conversion)[:, 0] & cells.usual_beside[:, t] & ~back
+        for name, one in (("count", back), ("lost", lost)):
+            s[name][:] = np.where(heard, np.where(one, s[name] + 1, 0), s[name])
+        over = heard & ((s["count"] >= RETURN) | (s["lost"] >= GIVE_UP))
         s["state"][:] = np.where(over, np.where(cells.inside[:, t], _READY, _AWAY), s["state"])
         s["last"][:] = np.where(over & cells.inside[:, t], value, s["last"])
         self._tell(cells, s, t, over, over=True)
@@ -310,6 +326,15 @@ class UnitChanges:
                 np.maximum(np.maximum(low - x, x - high), 0.0) for x in (value, (value - offset) / factor)
             )
             return np.asarray(inside | (away < converted))
+
+    def _lost(self, cells: _Cells, value: Matrix, conversion: Places) -> Flags:
+        """[c, n]: far from the healthy range even when it is converted back."""
+        at = cells.machine, cells.column
+        factor, offset = self._factor[(*at, conversion)][:, None], self._offset[(*at, conversion)][:, None]
+        low, high, far = (a[at][:, None] for a in (self._low, self._high, self._far))
+        with np.errstate(invalid="ignore", over="ignore"):
+            healthy = (value - offset) / factor
+            return np.asarray((healthy < low - far) | (healthy > high + far))
 
     def _still(self, cells: _Cells, s: Mapping[str, NDArray[Any]], value: Matrix) -> Flags:
         at = cells.machine, cells.column

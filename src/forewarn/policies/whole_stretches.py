@@ -86,15 +86,21 @@ def with_newest(told: Sequence[Reduction], now: Reduction) -> tuple[Reduction, .
     return (*told, now)[-_REMEMBERED:]
 
 
-def continued(known: Sequence[Reduction], told: Sequence[Reduction], now: int) -> tuple[Reduction, ...]:
-    """What a site knows of a gateway that tells `told` now (microseconds UTC). One that has begun anew, or said
-    nothing before, knows nothing of what it left out until then."""
+def continued(known: Sequence[Reduction], told: Sequence[Reduction], heard: int, now: int) -> tuple[Reduction, ...]:
+    """What a site knows of a gateway that tells `told` now, and told `known` last when it was `heard` (microseconds
+    UTC). One that has begun anew, or said nothing before, knows nothing of what it left out until then."""
     if not told:
         return ()
-    new = next((told[i + 1 :] for i in reversed(range(len(told))) if known and _alike(told[i], known[-1])), None)
-    if new is None:
-        new = [replace(told[-1], since=max(told[-1].since, now))]
-    return (*known, *new)[-_REMEMBERED:]
+    if not known:
+        return (replace(told[-1], since=max(told[-1].since, now)),)
+    last = known[-1]
+    # What is alike but later is what it went back to: what was between is new.
+    for i in reversed(range(len(told))):
+        if _alike(told[i], last) and told[i].since <= last.since:
+            return (*known, *told[i + 1 :])[-_REMEMBERED:]
+    lost = Reduction(max(heard, last.since + 1), (("*", True),), 0, last.whole_every_s)
+    anew = replace(told[-1], since=max(told[-1].since, now, lost.since + 1))
+    return (*known, lost, anew)[-_REMEMBERED:]
 
 
 def _alike(one: Reduction, other: Reduction) -> bool:

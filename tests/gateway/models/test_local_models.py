@@ -275,6 +275,27 @@ def test_both_sides_are_tried_on_the_same_machines(tmp_path: Path) -> None:
     assert {m.version for m in trial.sides[Side.CHAMPION].models} == {OLD[0]}
 
 
+@pytest.mark.parametrize("acts", [OLD[0], NEW[0]], ids=["shadow", "canary"])
+def test_a_challenger_that_is_no_good_is_its_rollout_s_error_and_says_nothing_of_its_machine(
+    tmp_path: Path, acts: str
+) -> None:
+    models = opened(tmp_path)
+    bring(models, WantedModels("r1", {"p1": OLD[0]}))
+    trials = (Trial("roll", 5, "p1", NEW[0], OLD[0]),)
+    bring(models, WantedModels("r2", {"p1": acts}, trials), {NEW[0]: NEW[1][:9]})
+    assert (acting(models), models.acting.refused()) == ({"p1": OLD[0]}, {})
+    (trial,) = models.tried.trials()
+    assert trial.sides[Side.CHALLENGER].refused == {NEW[0]}
+    assert models.held.refused == ({} if acts == OLD[0] else {"p1": "truncated"})
+
+
+def test_where_nothing_else_acts_a_challenger_that_is_no_good_is_told_of_its_machine(tmp_path: Path) -> None:
+    models = opened(tmp_path)
+    trials = (Trial("roll", 5, "p1", NEW[0], None),)
+    bring(models, WantedModels("r1", {"p1": NEW[0]}, trials), {NEW[0]: NEW[1][:9]})
+    assert (acting(models), models.acting.refused()["p1"].kind) == ({}, "truncated")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"used": {"p1": "../../etc/passwd"}})])
 def test_a_plan_that_cannot_be_read_is_asked_for_again(tmp_path: Path, text: str) -> None:
     bring(opened(tmp_path), WantedModels("r1", {"p1": OLD[0]}))

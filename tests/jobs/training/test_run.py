@@ -5,21 +5,29 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from forewarn.contracts.audit_log import AuditQuery
+from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.errors import ConfigurationError, InvalidInput
+from forewarn.domain.errors import ConfigurationError, InvalidInput, StorageFailed
 from forewarn.domain.jobs import ItemState, Job, JobItem, JobState
 from forewarn.domain.model_versions import ModelState
-from forewarn.jobs.training.run import training_job
+from forewarn.jobs.training.lesson import Lesson, TrainingSettings
+from forewarn.jobs.training.run import INSTEAD_OF, training_job
+from forewarn.jobs.training.train import Trainer
 from forewarn.jobs.training.workers import Outcome, Workers, learn_all
+from forewarn.kit.clock import HOUR
 from forewarn.learning.machine_artifact import unpacked
+from forewarn.plugins.historians.parquet.sorted_file import SegmentDamaged
 from forewarn.policies.model_signature import open_signed
 from tests.jobs.training.a_past import fill
-from tests.jobs.training.run_here import END, SITE, runs
+from tests.jobs.training.run_here import END, SHARING, SITE, runs
 from tests.learning.test_fleet import DETECTORS
 
 MACHINES = ("p1", "p2", "p3", "p4")
@@ -155,3 +163,94 @@ def test_a_job_of_nonsense_is_refused() -> None:
         a_job(promote="perhaps")
     with pytest.raises(InvalidInput, match="days must be above 0"):
         training_job(["p1"], "anna", 0, 0.0)
+
+
+def test_a_champion_that_came_meanwhile_is_not_replaced_at_once(directory: Path) -> None:
+    with runs(directory, "a") as (catalog, here):
+        here.run(catalog.jobs.add(a_job("p1", "p2")).id)
+        before = {asset_id: version.id for asset_id, version in catalog.models.champions().items()}
+        job = training_job(["p1", "p2"], "forewarn", END, 14.0, "always", end=END - 2 * HOUR)
+        job = replace(job, settings={**job.settings, INSTEAD_OF: {"p1": before["p1"], "p2": "another"}})
+        done = here.run(catalog.jobs.add(job).id)
+        assert done is not None
+        assert [item.text for item in done.items] == [
+            f"champion in place of {before['p1'][:12]}",
+            f"candidate beside champion {before['p2'][:12]}",
+        ]
+
+
+def test_one_that_was_taken_back_meanwhile_is_not_followed_at_once(directory: Path) -> None:
+    with runs(directory, "a") as (catalog, here):
+        here.run(catalog.jobs.add(a_job("p1")).id)
+        champion = catalog.models.champions()["p1"].id
+        catalog.models.demote(champion, "too loud", lambda _was, _is: DEED)
+        job = training_job(["p1", "p2"], "forewarn", END, 14.0, "always", end=END - 2 * HOUR)
+        done = here.run(catalog.jobs.add(replace(job, settings={**job.settings, INSTEAD_OF: {"p1": champion}})).id)
+        assert done is not None
+        assert [item.text for item in done.items] == ["candidate", "champion: the first of this machine"]
+
+
+def test_crowned_is_not_who_lost_the_race_to_another(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with runs(directory, "a") as (catalog, here):
+        here.run(catalog.jobs.add(a_job("p1")).id)
+        champion = catalog.models.champions()["p1"].id
+        job = catalog.jobs.add(training_job(["p1"], "forewarn", END, 14.0, end=END - 2 * HOUR))
+        monkeypatch.setattr(type(catalog.models), "champions", lambda _self: {})  # read before the other was crowned
+        done = here.run(job.id)
+        monkeypatch.undo()
+        assert done is not None
+        assert done.items[0].state is ItemState.FAILED
+        assert "another champion meanwhile" in done.items[0].text
+        assert catalog.models.get(done.items[0].result).state is ModelState.CANDIDATE
+        assert catalog.models.champions()["p1"].id == champion
+
+
+class Broken(Trainer):
+    """p2's past cannot be read."""
+
+    error: StorageFailed
+
+    def lesson(self, asset_id: str, end: int | None = None, settings: TrainingSettings | None = None) -> Lesson:
+        if asset_id == "p2":
+            raise self.error
+        return super().lesson(asset_id, end, settings)
+
+
+def broken(trainer: Trainer, error: StorageFailed) -> Trainer:
+    made = copy(trainer)
+    made.__class__ = Broken
+    assert isinstance(made, Broken)
+    made.error = error
+    return made
+
+
+@pytest.mark.parametrize("detectors", [DETECTORS, SHARING], ids=["alone", "shared"])
+def test_a_machine_whose_past_is_damaged_fails_and_the_others_go_on(
+    directory: Path, detectors: Mapping[str, TrainedDetector]
+) -> None:
+    with runs(directory, "a", detectors=detectors) as (catalog, here):
+        error = SegmentDamaged(directory / "x.parquet", "its footer fails the checksum")
+        done = replace(here, trainer=broken(here.trainer, error)).run(catalog.jobs.add(a_job("p1", "p2", "p3")).id)
+        assert done is not None
+        assert [item.state for item in done.items] == [ItemState.DONE, ItemState.FAILED, ItemState.DONE]
+        assert "x.parquet is damaged" in done.items[1].text
+        assert here.run() is None
+
+
+def test_a_job_whose_disk_fails_lets_others_go_first_and_goes_on_later(directory: Path) -> None:
+    with runs(directory, "a") as (catalog, here):
+        first = catalog.jobs.add(a_job("p2", "p1"))
+        second = catalog.jobs.add(training_job(["p3"], "anna", END + 1, 14.0, end=END))
+        failing = replace(here, trainer=broken(here.trainer, StorageFailed("it is away")), rest_s=3.0)
+        with pytest.raises(StorageFailed, match="it is away"):
+            failing.run()
+        assert catalog.jobs.get(first.id).ended_at is None
+        done = failing.run()
+        assert done is not None
+        assert (done.id, done.state) == (second.id, JobState.DONE)
+        again = None
+        while again is None:
+            time.sleep(0.1)
+            again = here.run()
+        assert (again.id, again.state) == (first.id, JobState.DONE)
+        assert [item.state for item in again.items] == [ItemState.DONE] * 2

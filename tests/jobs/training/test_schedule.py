@@ -21,7 +21,7 @@ from forewarn.kit.clock import DAY, HOUR, MINUTE, SECOND
 
 NOW = 20_000 * DAY
 SETTINGS = ScheduleSettings()
-OLD = TrainedMachine("p1", "acme/pune/pump", True, NOW - 5 * DAY, 14 * DAY)
+OLD = TrainedMachine("p1", "acme/pune/pump", True, NOW - 5 * DAY, 14 * DAY, 14 * DAY)
 
 
 def why(machine: TrainedMachine, now: int = NOW, settings: ScheduleSettings = SETTINGS) -> Reason | None:
@@ -44,35 +44,48 @@ def test_without_a_model_at_once_and_then_less_and_less_often() -> None:
 
 def test_who_has_a_job_or_is_in_a_rollout_is_left_alone() -> None:
     assert why(TrainedMachine("p1", "g", attempts=Attempts(is_open=True))) is None
-    assert why(TrainedMachine("p1", "g", refused_since=NOW - 1, is_tried=True)) is None
+    assert why(replace(OLD, refused_since=NOW - HOUR, is_tried=True)) is None
     cancelled = TrainedMachine("p1", "g", attempts=Attempts(NOW, cancelled_at=NOW))
     assert why(cancelled, NOW + HOUR) is None
     assert why(cancelled, NOW + DAY) is Reason.FIRST
 
 
 def test_who_was_taken_back_by_hand_is_not_crowned_anew_the_next_minute() -> None:
-    assert why(replace(OLD, has_champion=False, learned_at=NOW - MINUTE)) is None
+    taken_back = replace(OLD, has_champion=False, learned_at=NOW - MINUTE, champion_us=0)
+    assert why(taken_back) is None
+    assert why(taken_back, NOW + 100 * DAY, replace(SETTINGS, every_us=0)) is None
+
+
+def test_whose_first_model_could_not_be_crowned_is_learned_anew_also_where_nothing_else_is() -> None:
+    left = replace(OLD, has_champion=False, champion_us=0, is_left=True, attempts=Attempts(NOW, in_vain=1))
+    assert why(left, NOW + 9 * MINUTE, replace(SETTINGS, every_us=0)) is None
+    assert why(left, NOW + 10 * MINUTE, replace(SETTINGS, every_us=0)) is Reason.FIRST
 
 
 def test_little_past_is_learned_anew_when_it_has_doubled() -> None:
-    young = replace(OLD, learned_at=NOW, learned_us=DAY)
+    young = replace(OLD, learned_at=NOW, learned_us=DAY, champion_us=DAY)
     assert why(young, NOW + DAY - 1) is None
     assert why(young, NOW + DAY) is Reason.GROWN
     # What was learned is the same as before, to the byte: it counts as learned then.
     again = replace(young, attempts=Attempts(NOW + DAY, NOW + DAY))
     assert why(again, NOW + DAY + HOUR) is None
     assert why(young, NOW + DAY, replace(SETTINGS, every_us=0)) is None
+    # Somebody tried one of a day beside a champion of two.
+    assert why(replace(young, champion_us=2 * DAY), NOW + 2 * DAY - 1) is None
+    assert why(replace(young, champion_us=2 * DAY), NOW + 2 * DAY) is Reason.GROWN
 
 
 def test_what_was_learned_in_a_hurry_is_learned_anew_as_soon_as_a_day_was_seen() -> None:
-    hasty = replace(OLD, learned_at=NOW, learned_us=DAY - 1)
+    hasty = replace(OLD, learned_at=NOW, champion_us=DAY - 1)
     assert why(hasty, NOW + HOUR - 1) is None
     assert why(hasty, NOW + HOUR) is Reason.YOUNG
     assert why(replace(hasty, has_champion=False), NOW + HOUR) is None
+    tried_by_hand = replace(OLD, learned_at=NOW, learned_us=DAY // 2)
+    assert why(tried_by_hand, NOW + 2 * HOUR) is None
 
 
 def test_who_is_nearly_as_far_goes_along_with_its_lot() -> None:
-    first = replace(OLD, learned_at=NOW - DAY, learned_us=DAY)
+    first = replace(OLD, learned_at=NOW - DAY, learned_us=DAY, champion_us=DAY)
     second = replace(first, asset_id="p2", learned_at=first.learned_at + HOUR)
     elsewhere = replace(second, asset_id="p3", group="acme/pune/fan")
     assert due([second, first, elsewhere], NOW, SETTINGS) == {Reason.GROWN: ("p1", "p2")}
@@ -80,10 +93,21 @@ def test_who_is_nearly_as_far_goes_along_with_its_lot() -> None:
 
 def test_a_model_that_does_not_fit_is_learned_anew_once_and_then_once_a_day() -> None:
     refused = replace(OLD, learned_at=NOW - HOUR, refused_since=NOW)
-    assert why(refused) is Reason.REFUSED
-    tried = replace(refused, attempts=Attempts(last_at=NOW + 1))
+    later = NOW + 10 * MINUTE
+    assert why(refused, later - 1) is None  # what is mended by then was a moment's
+    assert why(refused, later) is Reason.REFUSED
+    tried = replace(refused, attempts=Attempts(last_at=later))
     assert why(tried, NOW + HOUR) is None
-    assert why(tried, NOW + DAY + 1) is Reason.REFUSED
+    assert why(tried, later + DAY) is Reason.REFUSED
+
+
+def test_what_is_tried_beside_a_misfit_does_not_hold_it_up() -> None:
+    misfit = replace(OLD, refused_since=NOW, is_misfit=True, is_tried=True)
+    assert why(misfit, NOW + 10 * MINUTE - 1) is None
+    assert why(misfit, NOW + 10 * MINUTE) is Reason.REFUSED
+    assert why(replace(misfit, is_misfit=False), NOW + DAY) is None
+    assert why(replace(misfit, refused_since=0), NOW + 100 * DAY) is None
+    assert why(replace(misfit, attempts=Attempts(is_open=True)), NOW + DAY) is None
 
 
 def test_drift_waits_for_a_person_unless_the_site_says_otherwise() -> None:

@@ -28,7 +28,7 @@ from forewarn.domain.signal_table import SignalTable
 from forewarn.jobs.training.held_back import ratios
 from forewarn.jobs.training.lesson import TrainingSettings
 from forewarn.jobs.training.train import Trainer
-from forewarn.jobs.training.whole_past import Sender, is_whole, senders_of
+from forewarn.jobs.training.whole_past import Sender, _whole_parts, is_whole, senders_of, thins_any
 from forewarn.kit.clock import HOUR, MINUTE, SECOND
 from forewarn.learning.machine_model import MachineModel, MachineSettings, learn_machine
 from forewarn.plugins.batch_logs.sqlite_spool import SqliteSpool
@@ -150,7 +150,7 @@ def test_settings_hold_from_when_they_were_told(site: Site) -> None:
     _, card = site.trainer(gateway(late)).learn("p1")
     assert "Learned from 12 whole stretches" in card.notes[1]
     before = replace(TOLD[0], whole_s=30, whole_every_s=60)  # slots that were never sent whole count as long as it held
-    with pytest.raises(NotEnoughData, match="every 10 min: 0 healthy ones"):
+    with pytest.raises(NotEnoughData, match=r"every 10 min: \d+ healthy ones so far .* 300 are the least"):
         site.trainer(gateway(before, replace(TOLD[0], since=END - 60 * SECOND))).lesson("p1")
 
 
@@ -222,7 +222,8 @@ def test_the_site_knows_what_its_gateways_said(tmp_path: Path) -> None:
         assert asked(["p1.speed", "p1.flow"]) == [Sender("g1", ("p1.speed",), ())]
         assert asked(["p3.speed"]) == []
         catalog.gateways.beat(status("g1", *TOLD), [])
-        assert asked(["p1.speed"]) == [gateway(*TOLD, signals=["p1.speed"])], "it is new: nothing was sent before"
+        (sender,) = asked(["p1.speed"])
+        assert sender == replace(gateway(*TOLD, signals=["p1.speed"]), until=START + HOUR), "nothing was sent before"
         catalog.gateways.beat(status("g1", waits=True), [])
         assert asked(["p1.speed"])[0].reductions == TOLD, "it lies on the disk that the gateway waits for"
     with opened(tmp_path, now=END) as catalog:
@@ -231,6 +232,69 @@ def test_the_site_knows_what_its_gateways_said(tmp_path: Path) -> None:
         assert senders_of(catalog.gateways)(["p1.speed"])[0].reductions == (), "an older version does not say"
         catalog.gateways.beat(status("g1", *TOLD), [])
         assert senders_of(catalog.gateways)(["p1.speed"])[0].reductions == (replace(TOLD[0], since=END),)
+
+
+def test_a_gateway_that_is_gone_counts_until_it_was_heard_last(site: Site) -> None:
+    usual = site.trainer(gateway(*TOLD)).lesson("p1")
+    for reductions in ((), (Reduction(0, ALL, 300, 1_800),)):
+        gone = replace(gateway(*reductions, name="old"), until=START + 90 * MINUTE)
+        lesson = site.trainer(gone, gateway(*TOLD)).lesson("p1")
+        assert lesson.notes[1].startswith(f"Learned from {27 if not reductions else 28} whole stretches of 90 s"), (
+            lesson.notes
+        )
+        before = site.trainer(replace(gone, until=START - 1), gateway(*TOLD)).lesson("p1")
+        np.testing.assert_array_equal(before.healthy, usual.healthy)
+        assert "old" not in before.notes[1]
+
+
+def test_what_is_read_after_a_gateway_was_gone_is_learned_from_as_it_is(site: Site) -> None:
+    for reductions in ((), TOLD):
+        gone = replace(gateway(*reductions, name="old", signals=["p2.speed"]), until=START + 2 * HOUR)
+        lesson = site.trainer(gone).lesson("p2")
+        assert len(lesson.healthy) > 3 * 3_600
+    late = replace(gateway(name="old", signals=["p2.speed"]), until=END - 2 * MINUTE)
+    with pytest.raises(NotEnoughData, match=r"old was last heard of at 2023.* retire it on its page\): 2 minutes"):
+        site.trainer(late).lesson("p2")
+    with pytest.raises(NotEnoughData, match=r"leaves out nothing of this machine, which is known since .*: 3 minutes"):
+        site.trainer(gateway(Reduction(END - 3 * MINUTE, (("*", False),)), signals=["p2.speed"])).lesson("p2")
+
+
+def test_who_thinned_is_asked_of_the_time() -> None:
+    never, span = Reduction(START, (("*", False),)), Span(START, END)
+    assert not thins_any([], span)
+    assert thins_any([gateway(*TOLD)], span)
+    assert thins_any([gateway()], span), "it does not say"
+    assert not thins_any([gateway(never)], span)
+    assert thins_any([gateway(*TOLD, never)], Span(START - MINUTE, END)), "until then it did"
+    assert thins_any([gateway(never)], Span(START - 1, END)), "nothing is known of before"
+    for gone in (gateway(*TOLD), gateway()):
+        assert not thins_any([replace(gone, until=START)], span)
+        assert thins_any([replace(gone, until=START + 1)], span)
+
+
+def test_an_asset_that_was_renamed_is_not_learned_from_stretches_of_its_new_name(site: Site) -> None:
+    """They lie elsewhere; what lies there holds more than three readings a minute, but not all."""
+    whole = site.trainer(gateway(*TOLD)).lesson("p1")
+    elsewhere = WholeStretches(90, 600).spans("p1-renamed", EARLY.end, END)
+    view = CatalogPlantView(site.catalog.plant)
+    signals = view.signals_of("p1")
+    keys = np.array(sorted(s.key for s in signals), np.int32)
+
+    def parts(spans: Sequence[Span], rate_hz: float) -> list[Span]:
+        rated = [replace(s, rate_hz=rate_hz) for s in signals]
+        return _whole_parts([(s, site.reader.raw(keys, s.start, s.end)) for s in spans], rated, SECOND)
+
+    own = list(WholeStretches(90, 600).spans("p1", EARLY.end, END))
+    other = [s for s in elsewhere if not any(s.start < o.end and o.start < s.end for o in own)]
+    assert len(whole.healthy) > 0
+    assert sum(is_whole(site.reader.raw(keys, s.start, s.end), s, SECOND) for s in other) > 5, (
+        "more than three a minute"
+    )
+    assert [s for s in parts(sorted([*own, *other], key=lambda s: s.start), 1.0) if s in other] == []
+    inside = own[1:-1]
+    assert parts(inside, 1.0) == inside
+    assert parts(inside, 4.0) == inside, "told as they change: none ever comes at its rate"
+    assert parts(inside, 0.01) == inside, "a rate that cannot tell"
 
 
 def test_a_machine_that_is_run_in_two_ways_is_learned_in_both() -> None:

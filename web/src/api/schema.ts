@@ -2089,7 +2089,8 @@ export interface components {
         /**
          * CourseView
          * @description A value each of time_ms. ratio: over the threshold that the machine had then, 1 = at it; null: no opinion.
-         *     step_ms: a longer silence is a gap.
+         *     step_ms: a longer silence is a gap. thinned: a gateway leaves out what is normal; rows that it did not send in full
+         *     have no opinion.
          */
         CourseView: {
             /** Ratio */
@@ -2098,6 +2099,8 @@ export interface components {
             signals: components["schemas"]["SignalCourse"][];
             /** Step Ms */
             step_ms: number;
+            /** Thinned */
+            thinned: boolean;
             /** Time Ms */
             time_ms: number[];
         };

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -48,6 +48,9 @@ class LocalFindings:
         with self._memory.read() as connection:
             rows = connection.execute("SELECT body FROM finding WHERE open = 1 ORDER BY started_at").fetchall()
         return _findings(rows)
+
+    def models_in_use(self) -> Collection[str]:
+        return {f.evidence.model for f in self.open_episodes() if f.evidence is not None and f.evidence.model}
 
     def find(self, query: AnomalyQuery) -> tuple[Sequence[Anomaly], str | None]:
         """The newest `limit` that fit, without a cursor: a gateway keeps few."""

@@ -177,11 +177,13 @@ class LocalModels:
         plan = self._plan
         now, unmoved = all_moved(self._loaded, plan.thresholds, self._moved)
         acting = {asset_id: version for asset_id, version in plan.used.items() if version in now}
-        of_version = assets_by_version(plan.wanted)
         refused = {asset_id: self._not_moved(v, unmoved[v]) for asset_id, v in acting.items() if v in unmoved}
-        refused |= {of_version[v]: refusal for v, refusal in self._refused.items() if v in of_version}
         refused |= {asset: self._refused[v] for asset, v in plan.wanted.acting.items() if v in self._refused}
-        self.acting.swap(tuple(now[version] for _, version in sorted(acting.items())), refused)
+        # A challenger's is told by the rollout's tally, which calls it back; its machine has a model that acts.
+        tried_here = {trial.challenger for trial in plan.wanted.trials}
+        theirs = {a for a, v in plan.wanted.acting.items() if v in tried_here & self._refused.keys() and a in acting}
+        told = {asset_id: refusal for asset_id, refusal in refused.items() if asset_id not in theirs}
+        self.acting.swap(tuple(now[version] for _, version in sorted(acting.items())), told)
         self.tried.swap(tried(plan.wanted.trials, now, self._refused))
         used = {version: told for version, told in plan.thresholds.items() if version not in unmoved}
         kinds = {asset_id: refusal.kind for asset_id, refusal in refused.items()}

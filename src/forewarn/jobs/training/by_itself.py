@@ -1,6 +1,6 @@
 """Jobs of training that nobody asked for: machines that have no model, or an old one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,11 +12,12 @@ from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.audit import OWN, AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.findings import BY_MODEL, Finding
-from forewarn.domain.jobs import Attempts, Job
-from forewarn.domain.model_versions import ArtifactFault
+from forewarn.domain.jobs import Attempts, ItemState, Job
+from forewarn.domain.model_versions import ArtifactFault, ModelState
 from forewarn.jobs.known_models import KnownModels
+from forewarn.jobs.rollout import end_misfits
 from forewarn.jobs.training.healthy_past import hours_seen
-from forewarn.jobs.training.run import KIND, training_job
+from forewarn.jobs.training.run import INSTEAD_OF, KIND, training_job
 from forewarn.jobs.training.schedule import Reason, ScheduleSettings, TrainedMachine, due
 from forewarn.kit.clock import DAY, MINUTE
 from forewarn.learning.drift_watch import DRIFTS
@@ -27,10 +28,13 @@ _LOOK_AGAIN_US: Final = 5 * MINUTE
 _MOST_LOOKS: Final = 20
 # Nothing speaks for the machine meanwhile, or nothing that should be believed.
 _AT_ONCE: Final = (Reason.REFUSED, Reason.YOUNG)
-# Findings that a new model mends.
+_MISFIT: Final = "model_signals_changed"
+# Findings that a new model mends. A disk that is away, a key that is not known or a library that is missing would
+# refuse the new one as well.
 _MENDED: Final = frozenset(
-    f"model_{kind}" for kind in (*ArtifactFault, "signals_changed", "unreadable", "unusable", "failed")
+    (_MISFIT, *(f"model_{kind}" for kind in (ArtifactFault.TRUNCATED, ArtifactFault.DAMAGED, ArtifactFault.POISONED)))
 )
+_JOBS: Final = 100
 
 
 @dataclass(slots=True)
@@ -51,38 +55,75 @@ class TrainingByItself:
     def look(self) -> list[Job]:
         """Jobs that were made. Raises StorageFailed."""
         now = self.clock()
-        found = due(self._machines(now), now, self.settings)
-        jobs = [self._made(reason, self._ready(reason, assets, now), now) for reason, assets in found.items()]
+        machines = {machine.asset_id: machine for machine in self._machines(now)}
+        found = due(list(machines.values()), now, self.settings)
+        jobs = []
+        for reason, assets in found.items():
+            ready = [machines[asset_id] for asset_id in self._ready(reason, assets, now)]
+            end_misfits(self.known.registry, (self.known.tried[m.asset_id].id for m in ready if m.is_tried), now)
+            jobs.append(self._made(reason, ready, now))
         return [job for job in jobs if job is not None]
 
     def _machines(self, now: int) -> list[TrainedMachine]:
         self.known.refresh()
         attempts = self.jobs.attempts(KIND, now - _RECORD_US)
         refused, drifting = _standing(self.anomalies.open_episodes())
+        left = self._left({asset_id for asset_id, one in attempts.items() if one.in_vain})
         return [
-            self._machine(asset_id, attempts.get(asset_id, Attempts()), refused, drifting)
+            self._machine(
+                asset_id,
+                attempts.get(asset_id, Attempts()),
+                refused.get(asset_id),
+                drifting.get(asset_id, 0),
+                asset_id in left,
+            )
             for asset_id in self.plant.assets
             if self.plant.signals_of(asset_id)
         ]
 
     def _machine(
-        self, asset_id: str, attempts: Attempts, refused: Mapping[str, int], drifting: Mapping[str, int]
+        self, asset_id: str, attempts: Attempts, refused: Finding | None, drifting_since: int, is_left: bool
     ) -> TrainedMachine:
         asset, newest = self.plant.assets[asset_id], self.known.newest.get(asset_id)
+        champion = self.known.champions.get(asset_id)
+        learned_at = 0 if newest is None else newest.created_at
         return TrainedMachine(
             asset_id,
             "/".join((*asset.path[:2], asset.template)),
-            asset_id in self.known.champions,
-            0 if newest is None else newest.created_at,
+            champion is not None,
+            learned_at,
             0 if newest is None else hours_seen(newest.card.trained),
-            refused.get(asset_id, 0),
-            drifting.get(asset_id, 0),
+            0 if champion is None else hours_seen(champion.card.trained),
+            0 if refused is None else refused.started_at,
+            refused is not None and refused.anomaly_type == _MISFIT and learned_at < refused.started_at,
+            drifting_since,
             asset_id in self.known.tried,
+            is_left,
             attempts,
         )
 
+    def _left(self, in_vain: Collection[str]) -> set[str]:
+        """Machines whose model the site made to be their first, and that could not be made champion then."""
+        waiting = {
+            version.id: asset_id
+            for asset_id in in_vain
+            if asset_id not in self.known.champions
+            and (version := self.known.newest.get(asset_id)) is not None
+            and version.state is ModelState.CANDIDATE
+            and not version.reason
+        }
+        if not waiting:
+            return set()
+        own = (job for job in self.jobs.find(KIND, _JOBS) if job.by == OWN)
+        failed = (item.result for job in own for item in job.items if item.state is ItemState.FAILED)
+        return {waiting[result] for result in failed if result in waiting}
+
     def _ready(self, reason: Reason, assets: Sequence[str], now: int) -> list[str]:
-        """Those whose past was looked at and suffices; a few a look, each again after minutes."""
+        """A lot of those that are refused; of those that need a past those whose past was looked at and suffices: a few
+        a look, each again after minutes."""
+        if reason is Reason.REFUSED and len(assets) > self.settings.lot:
+            _log.warning("many_models_refused", machines=len(assets), trained_now=self.settings.lot)
+            return list(assets[: self.settings.lot])
         if reason not in (Reason.FIRST, Reason.YOUNG):
             return list(assets)
         open_ = [a for a in assets if not 0 <= now - self._looked.get(a, -_LOOK_AGAIN_US) < _LOOK_AGAIN_US]
@@ -90,12 +131,15 @@ class TrainingByItself:
         self._looked |= dict.fromkeys(some, now)
         return [asset_id for asset_id in some if self.has_past(asset_id)]
 
-    def _made(self, reason: Reason, assets: Sequence[str], now: int) -> Job | None:
-        if not assets:
+    def _made(self, reason: Reason, machines: Sequence[TrainedMachine], now: int) -> Job | None:
+        if not machines:
             return None
+        assets = [machine.asset_id for machine in machines]
         promote = "always" if reason in _AT_ONCE else "first"
         job = training_job(assets, OWN, now, self.days, promote)
         job = replace(job, settings={**job.settings, "why": reason.value})
+        if reason in _AT_ONCE:
+            job = replace(job, settings={**job.settings, INSTEAD_OF: self._judged(machines)})
         after = {"assets": list(assets[:100]), "machines": len(assets), "days": self.days}
         deed = Deed(AuditAction.COMMAND_GIVEN, OWN, f"training {job.id}", after=after, why=reason.value)
         try:
@@ -106,9 +150,19 @@ class TrainingByItself:
         _log.info("training_begun", job=made.id, why=reason.value, machines=len(made.items))
         return made
 
+    def _judged(self, machines: Sequence[TrainedMachine]) -> dict[str, str]:
+        """Champions that a new model replaces at once, by asset id: those that are young, and those that acted already
+        when a model was refused."""
+        champions = ((machine, self.known.champions.get(machine.asset_id)) for machine in machines)
+        return {
+            machine.asset_id: champion.id
+            for machine, champion in champions
+            if champion is not None and (not machine.refused_since or champion.state_since <= machine.refused_since)
+        }
 
-def _standing(findings: Sequence[Finding]) -> tuple[dict[str, int], dict[str, int]]:
-    """Since when models are refused, and machines drift, by asset id."""
+
+def _standing(findings: Sequence[Finding]) -> tuple[dict[str, Finding], dict[str, int]]:
+    """How models are refused, and since when machines drift, by asset id."""
     told = [finding for finding in findings if finding.detector == BY_MODEL]
     drifting = {f.asset_id: f.started_at for f in told if f.anomaly_type in DRIFTS}
-    return {f.asset_id: f.started_at for f in told if f.anomaly_type in _MENDED}, drifting
+    return {f.asset_id: f for f in told if f.anomaly_type in _MENDED}, drifting

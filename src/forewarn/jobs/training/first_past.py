@@ -9,6 +9,7 @@ import numpy as np
 from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.historian_reads import HistorianReads
 from forewarn.contracts.plant_view import PlantView
+from forewarn.domain.errors import StorageDamaged
 from forewarn.jobs.training.healthy_past import disturbing, length, read_spans, told, without
 from forewarn.jobs.training.lesson import TrainingSettings
 from forewarn.jobs.training.past_rows import step_of
@@ -30,7 +31,14 @@ class FirstPast:
     _waits: dict[str, str] = field(default_factory=dict)
 
     def suffices(self, asset_id: str) -> bool:
-        """Raises StorageFailed."""
+        """Raises StorageFailed; a past that is damaged does not suffice."""
+        try:
+            return self._suffices(asset_id)
+        except StorageDamaged as error:
+            self._waits[asset_id] = str(error)
+            return False
+
+    def _suffices(self, asset_id: str) -> bool:
         signals = [signal for signal in self.plant.signals_of(asset_id) if signal.key > 0]
         if not signals:
             return False

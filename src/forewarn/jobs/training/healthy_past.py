@@ -7,12 +7,15 @@ import numpy as np
 
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyQuery, AnomalyStore
 from forewarn.contracts.historian_reads import HistorianReads, Keys
-from forewarn.domain.findings import AnomalyStatus, Severity, Verdict
+from forewarn.domain.findings import BY_MODEL, AnomalyStatus, Severity, Verdict
 from forewarn.domain.model_versions import Span
 from forewarn.kit.clock import HOUR, SECOND, to_rfc3339
+from forewarn.learning.drift_watch import DRIFTS
+from forewarn.learning.unit_watch import UNIT_CHANGED
 from forewarn.policies.healthy_spans import healthy_spans
 
 _PAGE = 500
+_OF_THE_MACHINE = DRIFTS | {UNIT_CHANGED}
 
 
 def read_spans(past: HistorianReads, keys: Keys, start: int, end: int, bucket_us: int = HOUR) -> list[Span]:
@@ -36,6 +39,9 @@ def disturbing(anomalies: AnomalyStore, asset_id: str, start: int, end: int) -> 
 
 
 def is_fault(anomaly: Anomaly) -> bool:
+    """A model that cannot be used says nothing of its machine; one that sees it drift, or in another unit, does."""
+    if anomaly.finding.detector == BY_MODEL and anomaly.finding.anomaly_type not in _OF_THE_MACHINE:
+        return False
     if anomaly.feedback is not None:
         return anomaly.feedback.verdict is not Verdict.WRONG
     return anomaly.status is not AnomalyStatus.FALSE_POSITIVE and anomaly.finding.severity is not Severity.LOW

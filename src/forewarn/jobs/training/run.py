@@ -11,7 +11,15 @@ from typing import Final
 from forewarn.contracts.job_store import JobStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.errors import Conflict, ForewarnError, InvalidInput, NotEnoughData, NotFound, StorageFailed
+from forewarn.domain.errors import (
+    Conflict,
+    ForewarnError,
+    InvalidInput,
+    NotEnoughData,
+    NotFound,
+    StorageDamaged,
+    StorageFailed,
+)
 from forewarn.domain.jobs import ItemState, Job, JobItem
 from forewarn.domain.model_versions import ModelState, ModelVersion
 from forewarn.jobs.training.kept_parts import KeptParts
@@ -25,6 +33,8 @@ from forewarn.policies.model_signature import Signer, content_id, sign
 
 KIND: Final = "train"
 LEASE_S: Final = 30.0
+REST_S: Final = 60.0
+INSTEAD_OF: Final = "instead_of"
 PROMOTE: Final = ("first", "always", "never")
 Tick = Callable[[JobItem], None]
 Told = Callable[[Phase], None]
@@ -34,7 +44,8 @@ def training_job(
     assets: Sequence[str], by: str, now: int, days: float, promote: str = "first", end: int | None = None
 ) -> Job:
     """A job that is yet to be added. end: where the past ends, so that a repetition learns from the same; None: now.
-    promote: whether a model becomes champion at once, where it is the machine's first, always or never."""
+    promote: whether a model becomes champion at once, where it is the machine's first, always or never. Settings may
+    name INSTEAD_OF, versions by asset id: `always` replaces no others."""
     if promote not in PROMOTE:
         raise InvalidInput(f"promote is one of {', '.join(PROMOTE)}, not {promote!r}", field="promote")
     if not 0 < days <= 3_660:
@@ -57,6 +68,7 @@ class TrainingRuns:
     workers: Workers
     owner: str
     lease_s: float = LEASE_S
+    rest_s: float = REST_S
     parts: KeptParts | None = None
 
     def run(
@@ -144,8 +156,10 @@ class TrainingRuns:
                 yield _with(lesson, shared.get(asset_id))
             except NotEnoughData as error:
                 yield Outcome(asset_id, None, str(error))
-            except StorageFailed:
-                raise  # the job stays to be done
+            except StorageFailed as error:
+                if not isinstance(error, StorageDamaged):
+                    raise  # the job stays to be done
+                yield Outcome(asset_id, None, str(error), is_fault=True)
             except ForewarnError as error:
                 yield Outcome(asset_id, None, str(error), is_fault=True)
 
@@ -153,11 +167,13 @@ class TrainingRuns:
         if outcome.learned is None:
             state = ItemState.FAILED if outcome.is_fault else ItemState.NOT_ENOUGH
             return JobItem(outcome.asset_id, state, outcome.why)
+        made = ""
         try:
             version = self._stored(job, outcome.learned)
+            made = version.id
             text = self._raised(job, version)
         except (Conflict, InvalidInput) as error:
-            return JobItem(outcome.asset_id, ItemState.FAILED, str(error))
+            return JobItem(outcome.asset_id, ItemState.FAILED, str(error), made)
         cost = outcome.learned.card.cost
         return JobItem(outcome.asset_id, ItemState.DONE, text, version.id, 0.0 if cost is None else cost.seconds)
 
@@ -181,16 +197,23 @@ class TrainingRuns:
         if version.state is not ModelState.CANDIDATE:
             return f"the same as model {version.id[:12]}, which is {version.state.value.replace('_', ' ')}"
         before = self.registry.champions().get(version.asset_id)
-        promote = job.settings.get("promote", "first")
-        if promote == "never" or (promote == "first" and before is not None):
+        if not _is_crowned(job, version.asset_id, before):
             return "candidate" if before is None else f"candidate beside champion {before.id[:12]}"
-        self.registry.promote(version.id, lambda was, now: promoted(job.by, was, now, f"trained by job {job.id}"))
+
+        def deed(was: ModelVersion | None, now: ModelVersion | None) -> Deed:
+            if not _is_crowned(job, version.asset_id, was):
+                raise Conflict(f"{version.asset_id} has another champion meanwhile: this one stays a candidate")
+            return promoted(job.by, was, now, f"trained by job {job.id}")
+
+        self.registry.promote(version.id, deed)
         return "champion: the first of this machine" if before is None else f"champion in place of {before.id[:12]}"
 
     @contextmanager
     def _held(self, job_id: str) -> Iterator[threading.Event]:
-        """The lease renewed meanwhile; given back at the end, whatever happens. The event: it is ours no more."""
+        """The lease renewed meanwhile; given back at the end, whatever happens, after a rest where a disk failed. The
+        event: it is ours no more."""
         lost, over = threading.Event(), threading.Event()
+        rests_us = 0
 
         def renew() -> None:
             while not over.wait(self.lease_s / 3):
@@ -204,13 +227,30 @@ class TrainingRuns:
         thread.start()
         try:
             yield lost
+        except StorageFailed:
+            rests_us = round(self.rest_s * SECOND)  # others come first meanwhile
+            raise
         finally:
             over.set()
             thread.join()
-            self.jobs.renew(job_id, self.owner, self.clock())
+            self.jobs.renew(job_id, self.owner, self.clock() + rests_us)
 
     def _until(self) -> int:
         return self.clock() + round(self.lease_s * SECOND)
+
+
+def _is_crowned(job: Job, asset_id: str, before: ModelVersion | None) -> bool:
+    """before: the machine's champion."""
+    promote = job.settings.get("promote", "first")
+    if promote == "never":
+        return False
+    judged = job.settings.get(INSTEAD_OF)
+    at_once = promote == "always" and (judged is None or (before is not None and _told(judged, asset_id) == before.id))
+    return at_once or (before is None and not _told(judged, asset_id))
+
+
+def _told(judged: object, asset_id: str) -> object:
+    return judged.get(asset_id) if isinstance(judged, Mapping) else None
 
 
 def _with(lesson: Lesson, shared: Shared | str | None) -> Lesson:

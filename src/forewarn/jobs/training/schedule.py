@@ -34,30 +34,37 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ScheduleSettings:
     """every_us: 0 = what is learned is never learned anew by itself. retry_us doubles with each time in vain, up to
-    most_retry_us. drift_us: after that long in its new state, where `on_drift`."""
+    most_retry_us. refused_us: a refusal must have stood for so long. drift_us: after that long in its new state, where
+    `on_drift`."""
 
     every_us: int = 7 * DAY
     on_drift: bool = False
     lot: int = 100
     retry_us: int = 600 * SECOND
     most_retry_us: int = DAY
+    refused_us: int = 600 * SECOND
     drift_us: int = DAY
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedMachine:
     """What is on record of a machine; times are microseconds UTC, 0: never. group: its site and template. learned_at:
-    when its newest model was; learned_us: length of the past that was learned from. refused_since: its champion cannot
-    be used since then. drifting_since: an advisory stands. is_tried: its models are in an open rollout."""
+    when its newest model was; learned_us, champion_us: length of the past that this one and its champion learned from.
+    refused_since: its champion cannot be used since then, which a new model would mend; is_misfit: as the plant's
+    signals are others, also than those of its newest model. drifting_since: an advisory stands. is_tried: its models
+    are in an open rollout. is_left: it has no champion, though the site itself made its newest model to become it."""
 
     asset_id: str
     group: str
     has_champion: bool = False
     learned_at: int = 0
     learned_us: int = 0
+    champion_us: int = 0
     refused_since: int = 0
+    is_misfit: bool = False
     drifting_since: int = 0
     is_tried: bool = False
+    is_left: bool = False
     attempts: Attempts = field(default_factory=Attempts)
 
 
@@ -111,15 +118,15 @@ def least_past_us(step_us: int, least_rows: int = 300) -> int:
 
 
 def _reason(machine: TrainedMachine, lot: str, now: int, settings: ScheduleSettings) -> Reason | None:
+    if _is_refused(machine, now, settings):
+        return Reason.REFUSED
     if not _may(machine, now, settings):
         return None
-    last = max(machine.attempts.last_at, machine.learned_at)
-    if machine.refused_since and (last < machine.refused_since or now - last >= settings.most_retry_us):
-        return Reason.REFUSED
-    if not machine.has_champion and not machine.learned_at:
+    if not machine.has_champion and (machine.is_left or not machine.learned_at):
         return Reason.FIRST
-    if machine.has_champion and machine.learned_us < _LEAST_PAST_US:
+    if machine.has_champion and machine.champion_us < _LEAST_PAST_US:
         return Reason.YOUNG if now - _learned(machine) >= HOUR else None
+    last = max(machine.attempts.last_at, machine.learned_at)
     begun = machine.drifting_since + settings.drift_us
     if settings.on_drift and machine.has_champion and machine.drifting_since and last < begun <= now:
         return Reason.DRIFT
@@ -132,13 +139,25 @@ def _reason(machine: TrainedMachine, lot: str, now: int, settings: ScheduleSetti
 
 
 def _may(machine: TrainedMachine, now: int, settings: ScheduleSettings) -> bool:
-    attempts = machine.attempts
-    return not (machine.is_tried or attempts.is_open) and now >= retry_at(attempts, settings)
+    return not machine.is_tried and _is_free(machine, now, settings)
+
+
+def _is_free(machine: TrainedMachine, now: int, settings: ScheduleSettings) -> bool:
+    return not machine.attempts.is_open and now >= retry_at(machine.attempts, settings)
+
+
+def _is_refused(machine: TrainedMachine, now: int, settings: ScheduleSettings) -> bool:
+    """Long enough, and not tried since, or not for a day. What is tried beside a misfit does not fit either."""
+    since = machine.refused_since
+    if not since or now - since < settings.refused_us or (machine.is_tried and not machine.is_misfit):
+        return False
+    last = max(machine.attempts.last_at, machine.learned_at)
+    return (last < since or now - last >= settings.most_retry_us) and _is_free(machine, now, settings)
 
 
 def _has_grown(machine: TrainedMachine, now: int, settings: ScheduleSettings, share: float = 1.0) -> bool:
     """Little past was learned from, and as much has come since."""
-    wait = max(machine.learned_us, _LEAST_PAST_US)
+    wait = max(machine.learned_us, machine.champion_us, _LEAST_PAST_US)
     return machine.has_champion and wait < settings.every_us and now - _learned(machine) >= share * wait
 
 

@@ -13,7 +13,7 @@ import msgspec
 from forewarn import __version__
 from forewarn.contracts.shared_detector import SharedDetector
 from forewarn.contracts.trained_detector import Parameters
-from forewarn.domain.errors import ForewarnError, NotEnoughData, StorageFailed
+from forewarn.domain.errors import ForewarnError, NotEnoughData, StorageDamaged, StorageFailed
 from forewarn.domain.jobs import Job
 from forewarn.domain.model_versions import SharedLearning
 from forewarn.jobs.training.clusters import Call, Lost
@@ -149,9 +149,9 @@ class _OneTemplate:
                 return
             try:
                 yield self.whole.trainer.lesson(asset_id, self.end, self.settings)
-            except StorageFailed:
-                raise
-            except ForewarnError:
+            except ForewarnError as error:
+                if isinstance(error, StorageFailed) and not isinstance(error, StorageDamaged):
+                    raise
                 continue  # the second pass says it of the machine
 
     def _learned(self, names: Sequence[PartName], machines: Sequence[_Sampled], of: int) -> dict[PartName, "_Part"]:

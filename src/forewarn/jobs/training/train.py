@@ -84,7 +84,7 @@ class Trainer:
             )
         senders = self._senders([x.id for x in signals])
         context = max((d.context for d in self.detectors.values()), default=0)
-        whole = whole_past(senders, self._past, asset_id, healthy, Span(start, end), keys, step_us, context, s)
+        whole = whole_past(senders, self._past, asset_id, healthy, Span(start, end), signals, step_us, context, s)
         s, past = whole.settings, whole.past
         kept, back = _parted(whole.parts, s.held_back)
         return Lesson(

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { courseWords, gapOf, saidOf } from "./course";
 
-const COURSE = { time_ms: [0, 30_000, 60_000, 400_000], step_ms: 1_000, ratio: [], signals: [] };
+const COURSE = { time_ms: [0, 30_000, 60_000, 400_000], step_ms: 1_000, ratio: [], signals: [], thinned: false };
 
 test("rows told thinned are no silence", () => {
   expect(gapOf(COURSE)).toBe(90_000);

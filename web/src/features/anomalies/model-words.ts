@@ -2,19 +2,23 @@
 const KINDS: Record<string, { title: string; remedy: string }> = {
   model_input_drift: {
     title: "A signal has left what the model learned",
-    remedy: "Look at the sensor first. If the machine is simply run differently now, train it again.",
+    remedy: "Look at the sensor first. If this is how it is to be, mark this wrong and train the machine again.",
   },
   model_score_drift: {
     title: "The machine has moved away from what its model learned",
-    remedy: "Look at what has changed on the machine. If nothing is wrong with it, train it again.",
+    remedy: "Look at what has changed on the machine. If this is how it is to be, mark this wrong and train it again.",
   },
   model_unit_changed: {
     title: "A signal comes in another unit than the model learned",
-    remedy: "Correct the unit at the source or in the plant file, or train the machine again in the new one.",
+    remedy: "Correct the unit at the device. If it is to stay so, correct it in the plant file, or mark this wrong and train the machine again.",
   },
   model_unseen_regime: {
     title: "The machine runs as its model never saw it run",
     remedy: "Nothing is judged meanwhile. If it stays so, train the machine again once it has run like this for some hours.",
+  },
+  model_read_too_seldom: {
+    title: "A signal is read too seldom for the model",
+    remedy: "Nothing is judged meanwhile. Read it as often as before. If it is to stay so, train the machine again.",
   },
   model_split: {
     title: "No single place has all signals of the model",

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Job, ModelSummary } from "@/api/types";
-import { formatRate, formatShare, jobWords, movedWords, namedIn, perMachine, sharedWords, shiftWords, trainedWords } from "./words";
+import { formatRate, formatShare, jobPercent, jobWords, movedWords, namedIn, perMachine, sharedWords, shiftWords, trainedWords } from "./words";
 
 const model = (asset_id: string, state: ModelSummary["state"], created_at: string) => ({ asset_id, state, created_at }) as ModelSummary;
 
@@ -21,6 +21,11 @@ test("a job says how far it is and what came of it", () => {
   const items = [{ state: "done" }, { state: "not_enough_data" }, { state: "failed" }];
   const ended = { ...job, state: "done", ended_at: "2026-01-01T00:00:00Z", items } as Job;
   expect(jobWords(ended)).toBe("Training of 3 machines is done: 1 had too little data, 1 failed.");
+});
+
+test("a job whose machines people took over is no part done", () => {
+  expect(jobPercent({ done: 1, total: 4 })).toBe(25);
+  expect(jobPercent({ done: 0, total: 0 })).toBe(0);
 });
 
 test("every machine once, with what acts on it and what is newer", () => {

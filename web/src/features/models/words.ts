@@ -87,6 +87,9 @@ const ITEMS: Record<JobItem["state"], string> = {
 
 export const itemMark = (state: JobItem["state"]): string => ITEMS[state];
 
+/** How far it is. Of a job of the site's own people may have taken every machine over. */
+export const jobPercent = ({ done, total }: Pick<Job, "done" | "total">): number => (total > 0 ? (100 * done) / total : 0);
+
 /** How a job of training stands. */
 export function jobWords(job: Job): string {
   const why = job.why ? ` The site asked for it by itself: ${job.why.replace(/\.$/, "")}.` : "";

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from forewarn.contracts.historian import HistorianSize
 from forewarn.contracts.historian_reads import HistorianReads, Keys
-from forewarn.domain.errors import ForewarnError, StorageFailed, WouldBlock
+from forewarn.domain.errors import ForewarnError, StorageDamaged, StorageFailed, WouldBlock
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Aggregates, Series
 from forewarn.plugins.historians.parquet import merging
@@ -317,7 +317,7 @@ def retrying(work: Callable[[], T], inventory: Callable[[], Inventory]) -> T:
         except FileNotFoundError as error:
             # Nothing was merged since, so the file is listed and yet not there.
             if inventory() is before:
-                raise StorageFailed(
+                raise StorageDamaged(
                     f"a file of the historian is missing: {error}. Restore it from a backup; "
                     "forewarn never deletes a file that its manifest lists."
                 ) from error

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from forewarn.domain.errors import StorageFailed
+from forewarn.domain.errors import StorageDamaged
 from forewarn.plugins.historians.parquet.row_groups import Column, GroupCache, columns_of, joined
 from forewarn.plugins.historians.parquet.rows import Keys, Mask, Rows, ranges
 
@@ -25,7 +25,7 @@ _INDEX: Final = b"forewarn.index"
 _TAIL: Final = 8  # footer length (4 bytes, little endian) and the magic PAR1
 
 
-class SegmentDamaged(StorageFailed):
+class SegmentDamaged(StorageDamaged):
     """A file of the historian is not as it was written."""
 
     def __init__(self, path: Path, why: str) -> None:

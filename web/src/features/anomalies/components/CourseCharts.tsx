@@ -43,6 +43,11 @@ export function CourseCharts({ anomaly }: { anomaly: Anomaly }) {
         <span className={classes.measured} /> measured <span className={classes.expected} /> expected by the model{" "}
         <span className={classes.limit} /> threshold <span className={classes.shade} /> the finding
       </p>
+      {data.thinned && (
+        <p className={`${classes.none} muted`}>
+          A gateway leaves out what is normal of this machine. It is judged here only where all was sent; the gateway saw all of it.
+        </p>
+      )}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import type { Job } from "@/api/types";
 import { ErrorPanel, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { useCancelTraining, useTrain } from "../api/models";
-import { itemMark, jobWords } from "../words";
+import { itemMark, jobPercent, jobWords } from "../words";
 import classes from "./Models.module.css";
 
 interface TrainPanelProps {
@@ -37,7 +37,7 @@ export function TrainPanel({ asset, job, mayTrain }: TrainPanelProps) {
         >
           <p>
             Learns {asset ? "this machine" : "every machine"} anew from its healthy past: what was found and not marked wrong is left
-            out. A machine&apos;s first model acts at once; a later one waits beside the champion.
+            out. A machine&apos;s first model acts at once; a later one is tried beside it first.
           </p>
           <NumberInput label="Days of past" min={1} max={366} w={120} value={days} onChange={setDays} />
           <Button type="submit" loading={train.isPending} disabled={running}>
@@ -55,7 +55,7 @@ export function TrainPanel({ asset, job, mayTrain }: TrainPanelProps) {
               </Button>
             ) : null}
           </div>
-          {running ? <Progress value={(100 * job.done) / job.total} aria-label="Training" mt={6} /> : null}
+          {running ? <Progress value={jobPercent(job)} aria-label="Training" mt={6} /> : null}
           <Outcomes job={job} asset={asset} />
         </div>
       ) : null}
