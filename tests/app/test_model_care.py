@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -42,9 +43,9 @@ class Site:
 
 
 @contextmanager
-def opened(directory: Path, **given: object) -> Iterator[Site]:
+def opened(directory: Path, **given: Any) -> Iterator[Site]:
     """As by a new process."""
-    settings = Settings(directory=directory, **given)  # type: ignore[arg-type]
+    settings = Settings(directory=directory, **given)
     with (
         open_site_catalog(settings) as catalog,
         closing(ParquetReader(directory / "historian")) as past,

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -200,8 +201,8 @@ def test_models_that_findings_name_while_somebody_may_ask(catalog: Catalog) -> N
     named = {"m-lasting", "m-open", "m-looked-at", "m-wrong-but-lasting"}
     assert catalog.anomalies.models_in_use() == named
     assert catalog.anomalies.within(Scope(("elsewhere",))).models_in_use() == set()
-    registry = Registry()
-    ModelRetention(registry, catalog.anomalies, 3).run()  # type: ignore[arg-type]
+    registry: Any = Registry()
+    ModelRetention(registry, catalog.anomalies, 3).run()
     assert registry.told == (3, named)
 
 

@@ -125,8 +125,8 @@ def test_a_heartbeat_does_not_read_the_signals(url: str) -> None:
 def test_what_a_gateway_left_out_while_nothing_was_heard_of_it_is_not_known(new_url: Callable[[], str]) -> None:
     url = new_url()
     all_, thinned = Reduction(0, (("*", False),), 90), Reduction(0, (("*", True),), 90)
-    for now, told in ((100, all_), (200, all_), (900, thinned)):  # at 900 it has begun anew
-        with open_catalog(url, now=lambda now=now: now) as catalog:
+    for at, told in ((100, all_), (200, all_), (900, thinned)):  # at 900 it has begun anew
+        with open_catalog(url, now=lambda at=at: at) as catalog:
             catalog.gateways.beat(replace(status("gw"), reductions=(told,)), ())
             kept = catalog.gateways.gateway("gw").status
     assert kept is not None

@@ -34,9 +34,10 @@ OLD = learned(THEN)
 
 def changed(model: MachineModel, settings: Any, detector: str = "robust_z") -> bytes:
     """The artifact with other settings of one detector; None: without any."""
+    header: Any
     header, arrays = unpack(packed(model))
-    for ensemble in header["ensembles"]:  # type: ignore[union-attr]
-        for member in ensemble["members"] if ensemble else ():  # type: ignore[call-overload, index, union-attr]
+    for ensemble in header["ensembles"]:
+        for member in ensemble["members"] if ensemble else ():
             if member["detector"] == detector:
                 member["settings"] = settings
                 if settings is None:

@@ -32,10 +32,10 @@ def last(first: int, end: int) -> dict[str, np.ndarray]:
 def test_what_is_told_of_a_model_makes_it_there_what_it_is_here(told: list[float | None]) -> None:
     moved = with_thresholds(TWO_SPEEDS, tuple(told))
     assert with_thresholds(TWO_SPEEDS, thresholds_of(moved, TWO_SPEEDS) or (None, None)).ensembles[0] is not None
-    for now, before, threshold in zip(moved.ensembles, TWO_SPEEDS.ensembles, told, strict=True):
-        assert now is not None
+    for after, before, threshold in zip(moved.ensembles, TWO_SPEEDS.ensembles, told, strict=True):
+        assert after is not None
         assert before is not None
-        assert now.threshold == (before.threshold if threshold is None else threshold)
+        assert after.threshold == (before.threshold if threshold is None else threshold)
     assert thresholds_of(TWO_SPEEDS, TWO_SPEEDS) is None
 
 

@@ -12,6 +12,7 @@ from forewarn.domain.findings import BY_MODEL, Finding
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.fleet import FleetScores
 from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.standing_findings import Standing
 from forewarn.policies.model_drift import (
     DriftCounts,
     DriftSettings,
@@ -52,9 +53,8 @@ class DriftWatch:
         self._place: Places = np.zeros(0, np.intp)  # in its group, by place in the fleet
         self._slot: NDArray[np.int64] = np.zeros(0, np.int64)  # when it was judged last, by place in the fleet
         self._groups: dict[int, _Group] = {}  # by number of signals
-        self._open: dict[str, Finding] = {}
+        self._open = Standing[str](lambda finding: finding.asset_id)
         self._told: dict[str, int] = {}  # by asset: source time
-        self._ended: list[Finding] = []
 
     def follow(self, models: Sequence[MachineModel]) -> None:
         """models: as in `Fleet.models`. One that acted before goes on; what stands of the others ends."""
@@ -72,31 +72,22 @@ class DriftWatch:
                 if _key(model) in before:
                     counts.carry(i, *before[_key(model)])
         now = {m.asset_id: _key(m) for m in models}
-        self._end([a for a in self._open if a not in now or (a in known and known[a] != now[a])])
+        self._open.end([a for a in self._open if a not in now or (a in known and known[a] != now[a])])
 
     def resume(self, findings: Sequence[Finding]) -> None:
         """Take up what was open when the last process ended. Of several of one machine the newest goes on."""
         mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type in DRIFTS]
-        for finding in sorted(mine, key=lambda f: f.started_at):
-            before = self._open.get(finding.asset_id)
-            if before is not None and (before.signal_key, before.started_at) != (
-                finding.signal_key,
-                finding.started_at,
-            ):
-                self._end([finding.asset_id])
-            self._open[finding.asset_id] = finding
+        self._open.resume(mine)
         known = {model.asset_id for model in self._models}
-        self._end([asset for asset in {f.asset_id for f in mine} if asset not in known])
+        self._open.end([asset for asset in {f.asset_id for f in mine} if asset not in known])
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Somebody else watches these machines. What stood of them."""
-        self._end([asset for asset in self._open if asset in assets])
-        return self.over()
+        return self._open.let_go(assets)
 
     def over(self) -> list[Finding]:
         """What ended meanwhile, once."""
-        ended, self._ended = self._ended, []
-        return ended
+        return self._open.over()
 
     def take(self, scores: FleetScores, quiet: NDArray[np.bool_], table: SignalTable) -> list[Finding]:
         """quiet: bool[k], machines of which a finding stands: what they do now is known to be out of the ordinary.
@@ -137,7 +128,7 @@ class DriftWatch:
         score = times >= self._s.times and judged.tail[i] <= self._s.tail
         standing = self._open.get(model.asset_id)
         if standing is not None and standing.anomaly_type == SCORE_DRIFT and inputs >= 1.0:
-            self._end([model.asset_id], at[0])  # what has moved says why
+            self._open.end([model.asset_id], at[0])  # what has moved says why
         elif standing is not None:
             return self._go_on(standing, at[0], self._still(standing, inputs, times, judged.over[i]))
         if inputs < 1.0 and not score:
@@ -156,19 +147,13 @@ class DriftWatch:
     def _go_on(self, standing: Finding, at: int, still: bool) -> list[Finding]:
         asset_id = standing.asset_id
         if not still:
-            self._end([asset_id], at)
+            self._open.end([asset_id], at)
             return self.over()
         if at - self._told.get(asset_id, 0) < _RETELL_US:
             return []
         self._told[asset_id] = at
         self._open[asset_id] = replace(standing, last_at=max(at, standing.last_at), count=standing.count + 1)
         return [self._open[asset_id]]
-
-    def _end(self, assets: Sequence[str], at: int = 0) -> None:
-        for asset in assets:
-            finding = self._open.pop(asset)
-            end = max(at, finding.last_at)
-            self._ended.append(replace(finding, last_at=end, ended_at=end))
 
 
 def _episode(finding: Finding) -> tuple[int, int]:

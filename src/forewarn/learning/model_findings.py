@@ -1,13 +1,13 @@
 """A model that cannot be used is a finding on its machine, until it can."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from forewarn.domain.findings import BY_MODEL, Finding
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.drift_watch import DRIFTS
 from forewarn.learning.model_source import Refusal
 from forewarn.learning.regime_watch import READ_TOO_SELDOM, UNSEEN_REGIME
+from forewarn.learning.standing_findings import Standing
 from forewarn.learning.unit_watch import UNIT_CHANGED
 from forewarn.policies.severity import severity_of
 
@@ -19,7 +19,7 @@ class ModelFindings:
     """What stands, by machine and kind."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Finding] = {}
+        self._open = Standing[str](lambda finding: finding.asset_id)
 
     @property
     def any_open(self) -> bool:
@@ -29,28 +29,20 @@ class ModelFindings:
         """Take up what was open when the last process ended. Of several of one machine the newest goes on; the others
         end, as nobody would end them later."""
         mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type not in _OTHERS]
-        ended = []
-        for finding in sorted(mine, key=lambda f: f.started_at):
-            before = self._open.get(finding.asset_id)
-            if before is not None and _episode(before) != _episode(finding):
-                ended.append(replace(before, ended_at=before.last_at))
-            self._open[finding.asset_id] = finding
-        return ended
+        self._open.resume(mine)
+        return self._open.over()
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Of machines that somebody else watches from here on."""
-        gone = [self._open.pop(asset) for asset in list(self._open) if asset in assets]
-        return [replace(finding, ended_at=finding.last_at) for finding in gone]
+        return self._open.let_go(assets)
 
     def follow(self, refused: Mapping[str, Refusal], table: SignalTable, at: int) -> list[Finding]:
         """at: source time of now, microseconds. Findings that began or ended."""
-        told = []
         for asset_id, finding in list(self._open.items()):
             refusal = refused.get(asset_id)
             if refusal is None or _type(refusal) != finding.anomaly_type:
-                end = max(at, finding.last_at)
-                told.append(replace(finding, ended_at=end, last_at=end))
-                del self._open[asset_id]
+                self._open.end([asset_id], at)
+        told = self._open.over()
         for asset_id, refusal in refused.items():
             if asset_id in self._open:
                 continue
@@ -59,10 +51,6 @@ class ModelFindings:
                 self._open[asset_id] = found
                 told.append(found)
         return told
-
-
-def _episode(finding: Finding) -> tuple[int, int]:
-    return finding.signal_key, finding.started_at
 
 
 def _type(refusal: Refusal) -> str:

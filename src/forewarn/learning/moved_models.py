@@ -50,9 +50,9 @@ def with_thresholds(model: MachineModel, thresholds: Thresholds) -> MachineModel
 def thresholds_of(moved: MachineModel, learned: MachineModel) -> Thresholds | None:
     """What `with_thresholds` makes `moved` from `learned` with; None where they are alike."""
     found: list[float | None] = []
-    for now, before in zip(moved.ensembles, learned.ensembles, strict=True):
-        differs = now is not None and before is not None and not math.isclose(now.threshold, before.threshold)
-        found.append(now.threshold if now is not None and differs else None)
+    for after, before in zip(moved.ensembles, learned.ensembles, strict=True):
+        differs = after is not None and before is not None and not math.isclose(after.threshold, before.threshold)
+        found.append(after.threshold if after is not None and differs else None)
     return tuple(found) if any(each is not None for each in found) else None
 
 

@@ -2,7 +2,7 @@
 run, or signals are read too seldom."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from forewarn.domain.quantity import shown
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.fleet import FleetScores
 from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.standing_findings import Standing
 from forewarn.policies.operating_regimes import Beyond
 from forewarn.policies.severity import severity_of
 
@@ -34,36 +35,29 @@ class RegimeWatch:
         self._after_s = after_s
         self._models: Sequence[MachineModel] = ()
         self._partly: Flags = np.zeros(0, np.bool_)  # by place in the fleet: some way of running has no ensemble
-        self._open: dict[str, Finding] = {}
-        self._ended: list[Finding] = []
+        self._open = Standing[str](lambda finding: finding.asset_id)
         self._unseen: dict[str, tuple[int, float]] = {}  # since when, source time, and for how many seconds
 
     def resume(self, findings: Sequence[Finding]) -> None:
         """Take up what was open when the last process ended; of two of one machine the newer. After `follow`."""
         mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type in _MINE]
-        for finding in sorted(mine, key=lambda f: f.started_at):
-            before = self._open.get(finding.asset_id)
-            if before is not None and before.started_at != finding.started_at:
-                self._end([finding.asset_id])
-            self._open[finding.asset_id] = finding
+        self._open.resume(mine)
         self.follow(self._models)
 
     def follow(self, models: Sequence[MachineModel]) -> None:
         """models: as in `Fleet.models`. What stands of others ends."""
         self._models, assets = models, {model.asset_id for model in models}
         self._partly = np.array([None in model.ensembles for model in models], np.bool_)
-        self._end([asset for asset in self._open if asset not in assets])
+        self._open.end([asset for asset in self._open if asset not in assets])
         self._unseen = {asset: told for asset, told in self._unseen.items() if asset in assets}
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Somebody else watches these machines. What stood of them."""
-        self._end([asset for asset in self._open if asset in assets])
-        return self.over()
+        return self._open.let_go(assets)
 
     def over(self) -> list[Finding]:
         """What ended meanwhile, once."""
-        ended, self._ended = self._ended, []
-        return ended
+        return self._open.over()
 
     def take(self, scores: FleetScores, explained: Flags, table: SignalTable) -> list[Finding]:
         """explained: bool[k], machines of which another finding says why. Advisories that began or ended."""
@@ -93,7 +87,7 @@ class RegimeWatch:
                 return
         self._unseen.pop(asset_id, None)
         if standing is not None:
-            self._end([asset_id], when[0])
+            self._open.end([asset_id], when[0])
 
     def _count(self, scores: FleetScores, at: tuple[int, NDArray[np.intp]], table: SignalTable) -> None:
         """Rows whose readings are there, of a machine that runs, of no way of running that was learned, or in which
@@ -118,14 +112,7 @@ class RegimeWatch:
             row = int(np.argmax(spent >= self._after_s))
             when = since, int(scores.time[k, part[row]])
             what = _unseen(model, rows[row], int(regime[row])) if unseen[row] else _seldom(rows[row], seldom[row])
-            self._open[model.asset_id] = _finding(model, what, when, table)
-            self._ended.append(self._open[model.asset_id])
-
-    def _end(self, assets: Sequence[str], at: int = 0) -> None:
-        for asset in assets:
-            finding = self._open.pop(asset)
-            end = max(at, finding.last_at)
-            self._ended.append(replace(finding, last_at=end, ended_at=end))
+            self._open.begin(_finding(model, what, when, table))
 
 
 def _runs(rows: NDArray[np.float64], model: MachineModel, table: SignalTable) -> Flags:

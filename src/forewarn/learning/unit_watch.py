@@ -2,7 +2,6 @@
 from the model meanwhile; the other signals go on."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Final
 
 from forewarn.domain.findings import BY_MODEL, Finding
@@ -10,6 +9,7 @@ from forewarn.domain.quantity import shown
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.fleet import Fleet
 from forewarn.learning.machine_model import MachineModel
+from forewarn.learning.standing_findings import Standing
 from forewarn.policies.severity import severity_of
 from forewarn.policies.unit_change import UnitEvent
 from forewarn.policies.unit_conversions import Conversion, conversions
@@ -24,8 +24,7 @@ class UnitWatch:
     """For one thread."""
 
     def __init__(self) -> None:
-        self._open: dict[Key, Finding] = {}
-        self._ended: list[Finding] = []
+        self._open = Standing[Key](lambda finding: (finding.asset_id, finding.signal_id))
 
     @property
     def any_open(self) -> bool:
@@ -37,11 +36,7 @@ class UnitWatch:
     def resume(self, findings: Sequence[Finding], fleet: Fleet) -> None:
         """Take up what was open when the last process ended; of two of one signal the newer."""
         mine = [f for f in findings if f.detector == BY_MODEL and f.anomaly_type == UNIT_CHANGED]
-        for finding in sorted(mine, key=lambda f: f.started_at):
-            key = finding.asset_id, finding.signal_id
-            if key in self._open and self._open[key].started_at != finding.started_at:
-                self._end(key)
-            self._open[key] = finding
+        self._open.resume(mine)
         self.follow(fleet)
 
     def follow(self, fleet: Fleet) -> None:
@@ -49,18 +44,15 @@ class UnitWatch:
         for key, finding in list(self._open.items()):
             values = finding.value, float("nan") if finding.expected is None else finding.expected
             if not fleet.resume_unit(finding.asset_id, finding.signal_id, values, finding.started_at):
-                self._end(key)
+                self._open.end([key])
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Somebody else watches these machines. What stood of them."""
-        for key in [key for key in self._open if key[0] in assets]:
-            self._end(key)
-        return self.over()
+        return self._open.let_go(assets)
 
     def over(self) -> list[Finding]:
         """What ended meanwhile, once."""
-        ended, self._ended = self._ended, []
-        return ended
+        return self._open.over()
 
     def take(self, fleet: Fleet, table: SignalTable) -> list[Finding]:
         """Advisories that began or ended."""
@@ -69,16 +61,11 @@ class UnitWatch:
             key = model.asset_id, model.signals[event.column]
             if event.over:
                 if key in self._open:
-                    self._end(key, event.at)
+                    self._open.end([key], event.at)
             elif key not in self._open and key[1] in table.key_of:
                 self._open[key] = _finding(model, event, table)
                 told.append(self._open[key])
         return [*told, *self.over()]
-
-    def _end(self, key: Key, at: int = 0) -> None:
-        finding = self._open.pop(key)
-        end = max(at, finding.last_at)
-        self._ended.append(replace(finding, last_at=end, ended_at=end))
 
 
 def _finding(model: MachineModel, event: UnitEvent, table: SignalTable) -> Finding:

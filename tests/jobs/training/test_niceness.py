@@ -4,8 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from forewarn.jobs.training.niceness import NICENESS
 from forewarn.jobs.training.workers import Workers, carried_out
 
@@ -18,7 +16,6 @@ def nice_of_threads() -> tuple[int, Sequence[int]]:
     return os.getpid(), [int(fields[16]) for fields in told]
 
 
-@pytest.mark.skipif(not PROC.is_dir(), reason="asks the kernel of Linux")
 def test_workers_are_nice_and_whoever_asked_is_not() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
     told = dict(carried_out([(nice_of_threads, ())] * 8, Workers(2)))
