@@ -15,6 +15,7 @@ ALL = (
     "trained_scoring",
     "fleet_scoring",
     "onnx_inference",
+    "lstm_training",
     "vibration",
     "connectors",
     "http_ingest",
@@ -29,6 +30,7 @@ ALL = (
     "thinning",
     "parcels",
     "gateway",
+    "gateway_models",
     "catch_up",
 )
 

@@ -16,6 +16,7 @@ from forewarn.contracts.stage import Carriage
 from forewarn.domain.assets import Signal
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
+from forewarn.learning.drift_watch import DriftWatch
 from forewarn.learning.machine_model import MachineModel, learn_machine
 from forewarn.learning.machine_watch import MachineWatch
 from forewarn.learning.model_source import Refusal
@@ -103,7 +104,7 @@ def main(machines: int = 100, seconds: int = 600) -> None:
     models = [replace(model, asset_id=f"m{m}", signals=tuple(own[m])) for m in range(machines)]
     streaming = [Limits(), RateOfChange(), Flatline(), StreamingRobustZ()]
     view = SimpleNamespace(revision=1, table=table)
-    watch = MachineWatch(_Models(models), _DETECTORS)
+    watch = MachineWatch(_Models(models), _DETECTORS, drift=DriftWatch())
     stage = ScoreStage(streaming, quiet_anomalies(), view, machines=watch)  # type: ignore[arg-type]
     values = np.hstack([behaviour(seconds + 7_200, random) for _ in range(machines)])
     took = []

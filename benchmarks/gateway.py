@@ -105,22 +105,33 @@ def device(port: int, seconds: float, sent: "Queue[dict[str, int]]") -> None:
     client.disconnect()
 
 
+@contextlib.contextmanager
+def listening(port: int) -> Iterator[dict[str, int]]:
+    """When each alarm's event was first in a listener's hands, nanoseconds, by `<asset>/<rule>`; fills up."""
+    heard: dict[str, int] = {}
+    listener = paho.Client(CallbackAPIVersion.VERSION2, client_id="scada")
+
+    def took(_client: object, _data: object, message: paho.MQTTMessage) -> None:
+        event = json.loads(message.payload)
+        if event.get("event") == "raised":
+            heard.setdefault(f"{event['asset_id']}/{event['rule_id']}", time.time_ns())
+
+    listener.on_message = took
+    listener.connect("127.0.0.1", port)
+    listener.subscribe("digital_twin/+/events", 1)
+    listener.loop_start()
+    try:
+        yield heard
+    finally:
+        listener.loop_stop()
+        listener.disconnect()
+
+
 def latency(python: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder, port = Path(temporary), free_port()
-        with mosquitto(folder / "broker", port), running(python, gateway_file(folder, port)) as process:
-            heard: dict[str, int] = {}
-            listener = paho.Client(CallbackAPIVersion.VERSION2, client_id="scada")
-
-            def took(_client: object, _data: object, message: paho.MQTTMessage) -> None:
-                event = json.loads(message.payload)
-                if event.get("event") == "raised":
-                    heard.setdefault(f"{event['asset_id']}/{event['rule_id']}", time.time_ns())
-
-            listener.on_message = took
-            listener.connect("127.0.0.1", port)
-            listener.subscribe("digital_twin/+/events", 1)
-            listener.loop_start()
+        file = gateway_file(folder, port)
+        with mosquitto(folder / "broker", port), running(python, file) as process, listening(port) as heard:
             time.sleep(3)
             sent: Queue[dict[str, int]] = Queue()
             publisher = Process(target=device, args=(port, SECONDS, sent))
@@ -132,7 +143,6 @@ def latency(python: Path) -> None:
             publisher.join()
             time.sleep(1)
             resident = process.memory_info().rss / 1e6
-            listener.loop_stop()
             delays = [(heard[alarm] - at) / 1e6 for alarm, at in beyond.items() if alarm in heard]
             missing = len(beyond) - len(delays)
     rate = ASSETS * PER_ASSET * HZ

@@ -9,12 +9,13 @@ import httpx
 import msgspec
 import pytest
 
+from forewarn.api.model_parts import ModelParts
 from forewarn.app.site_rollouts import SiteRollouts
 from forewarn.catalog import Catalog, open_catalog
 from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
-from forewarn.domain.model_delivery import HeldModels, Side, Tally, WantedModels
+from forewarn.domain.model_delivery import DriftNews, HeldModels, MachineDrift, Side, Tally, WantedModels
 from forewarn.domain.model_versions import ModelCard, ModelVersion
 from forewarn.domain.rollouts import Rollout
 from forewarn.gateway import wire
@@ -31,6 +32,10 @@ CARD = ModelCard((), 9, ("p1.vibration", "p1.temperature"))
 CHAMPION, CHALLENGER = (signed(nervous(learned("p1"), level)) for level in (1.0, 2.0))
 
 
+def never() -> Any:
+    raise AssertionError("nobody trains here")
+
+
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     directory = tmp_path_factory.mktemp("models")
@@ -41,7 +46,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 @pytest.fixture(scope="module")
 def site(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     rollouts = SiteRollouts(catalog.models, catalog.observations, lambda: {SITE.public_key}, now_us)
-    with open_parts(tmp_path_factory.mktemp("site"), delivery=rollouts) as parts, serving(parts) as running:
+    models = ModelParts(catalog.models, catalog.jobs, lambda *_: never(), never)
+    parts = open_parts(tmp_path_factory.mktemp("site"), delivery=rollouts, models=models)
+    with parts as opened, serving(opened) as running:
         catalog.plant.apply(*plant_of())
         for version, artifact in (CHAMPION, CHALLENGER):
             catalog.models.add(ModelVersion(version, "p1", "", ("pca",), 1, CARD, "", 0), artifact)
@@ -165,6 +172,45 @@ def test_more_than_a_gateway_can_hold_is_refused(gateway: Gateway, change: dict[
     assert answer.status_code == 400
     assert answer.json()["detail"]
     assert there(gateway) == before
+
+
+def drift_of(site: Site) -> Any:
+    return site.client.get("/api/v1/assets/p1/model").json()["drift"]
+
+
+def tell_drift(gateway: Gateway, drift: object) -> httpx.Response:
+    body = msgspec.json.encode({"status": gateway.status(), "drift": drift})
+    return gateway.client.post(f"{gateway.base}/heartbeat", content=body)
+
+
+def test_how_a_machine_drifts_is_told_by_the_gateway_that_judges_it(site: Site) -> None:
+    assert drift_of(site) is None
+    gateway = Gateway(site, "gw-drift")
+    gateway.put_signals()
+    assert gateway.beat().json()["drift"] == 0  # a gateway of before tells nothing
+    signals = {"p1.vibration": (0.31, 0.25), "p2.s1": (0.1, 0.25)}  # the last one is none of the machine's
+    news = DriftNews(0, 7, {"p1": MachineDrift(3_600_000_000, signals, 0.02, 0.01), "p2": MachineDrift(1)})
+    assert tell_drift(gateway, news).json()["drift"] == 7
+    shown = {
+        "judged_at": "1970-01-01T01:00:00Z",
+        "by": "gw-drift",
+        "signals": [{"signal_id": "p1.vibration", "psi": 0.31, "usual": 0.25}],
+        "over": 0.02,
+        "usual": 0.01,
+    }
+    assert drift_of(site) == shown
+    assert gateway.beat().json()["drift"] == 7
+    refused = tell_drift(gateway, {"since": 7, "until": 8, "machines": {"p1": {"at": -1}}})
+    assert (refused.status_code, refused.json()["field"]) == (400, "drift")
+    assert drift_of(site) == shown
+    assert tell_drift(gateway, DriftNews(7, 8, {"p1": None})).json()["drift"] == 8
+    assert drift_of(site) is None
+
+
+def test_what_a_later_gateway_says_besides_is_passed_over(gateway: Gateway) -> None:
+    told = {"status": gateway.status(), "tomorrow": {"x": 1}, "drift": {"since": 0, "until": 1, "y": [2]}}
+    answer = gateway.client.post(f"{gateway.base}/heartbeat", content=msgspec.json.encode(told))
+    assert (answer.status_code, answer.json()["drift"]) == (200, 1)
 
 
 EVIDENCE = Evidence(

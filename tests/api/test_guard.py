@@ -49,7 +49,7 @@ GATEWAY_NAME = "somebody's gateway"
 
 
 def filled(path: str) -> str:
-    names = ("session", "person", "machine", "asset", "sensor", "anomaly", "request", "model", "job")
+    names = ("session", "person", "machine", "asset", "sensor", "anomaly", "request", "model", "job", "rollout")
     given = dict.fromkeys([f"{name}_id" for name in names], "x")
     return path.format(**given, number="x", version="x", gateway=GATEWAY_NAME)
 

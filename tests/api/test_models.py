@@ -10,10 +10,13 @@ import pytest
 from forewarn.api.model_parts import ModelParts
 from forewarn.catalog import Catalog, open_catalog
 from forewarn.domain.access import Grant, Role
+from forewarn.domain.findings import Verdict
+from forewarn.domain.jobs import NextTraining
+from forewarn.domain.model_delivery import MachineDrift
 from forewarn.domain.model_versions import ModelCard, ModelVersion, Span, TrainingCost
 from forewarn.jobs.training.run import training_job
 from forewarn.kit.clock import now_us
-from forewarn.learning.thresholds import ThresholdNow
+from forewarn.learning.thresholds import ThresholdNow, ThresholdStep
 from forewarn.policies.model_artifact import pack
 from forewarn.policies.model_signature import content_id, sign
 from tests.api.site import SEAL, Site, open_parts, serving
@@ -51,7 +54,16 @@ class Kept:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     directory: Path = tmp_path_factory.mktemp("models")
     url = f"sqlite:///{directory / 'catalog.db'}"
-    told = (ThresholdNow(0, 1.3, 1.5, 0.4, 2), ThresholdNow(1, 1.2, 1.2, float("inf"), 0))
+    steps = (
+        ThresholdStep(1_000_000, "a7", Verdict.WRONG, "anna", 1.3, 1.5),
+        ThresholdStep(2_000_000, "a8", Verdict.PARTLY, "tom", 1.5, 1.5),
+    )
+    told = (ThresholdNow(0, 1.3, 1.5, 0.4, 2, steps), ThresholdNow(1, 1.2, 1.2, float("inf"), 0))
+    planned = {"p1": NextTraining(3_600_000_000, "its past will have doubled by then"), "p2": NextTraining(None, "3 h")}
+    drift = {
+        "p1": MachineDrift(60_000_000, {"p1.speed": (0.1, 0.25), "p1.vibration": (0.3, 0.4)}),
+        "p2": MachineDrift(60_000_000),
+    }
     with open_parts(directory) as opened, open_catalog(url, now_us, SEAL, directory / "models") as catalog:
         parts = ModelParts(
             catalog.models,
@@ -59,6 +71,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
             lambda assets, by, days: training_job(assets, by, now_us(), days),
             lambda: None,
             lambda asset_id: told if asset_id == "p1" else (),
+            next_training=planned.get,
+            drift=drift.get,
         )
         with serving(opened.but(models=parts)) as site:
             yield Kept(site, catalog)
@@ -72,6 +86,9 @@ def client(kept: Kept) -> httpx.Client:
 def test_a_machine_without_a_model_and_one_that_is_not_there(client: httpx.Client) -> None:
     told = client.get("/api/v1/assets/p2/model").json()
     assert (told["champion"], told["challenger"], told["history"], told["job"]) == (None, None, [], None)
+    assert told["next_training"] == {"at": None, "why": "3 h"}
+    assert (told["drift"], told["thresholds"]) == (None, [])
+    assert client.get("/api/v1/assets/p9/model").json()["next_training"] is None
     assert client.get("/api/v1/assets/p7/model").status_code == 404
     assert client.get("/api/v1/models/ffff").status_code == 404
     assert client.get("/api/v1/jobs/none").status_code == 404
@@ -87,8 +104,16 @@ def test_promoted_rolled_back_and_told_with_the_threshold_of_now(kept: Kept, cli
     told = client.get("/api/v1/assets/p1/model").json()
     assert (told["champion"]["id"], told["challenger"]["id"]) == (first, second)
     assert [m["id"] for m in told["history"]] == [second, first]
+    steps = told["thresholds"][0].pop("steps")
     assert told["thresholds"][0] == {"regime": 0, "learned": 1.3, "now": 1.5, "alarms_per_week": 0.4, "labels": 2}
-    assert told["thresholds"][1]["alarms_per_week"] is None
+    raised = {"at": "1970-01-01T00:00:01Z", "anomaly_id": "a7", "verdict": "wrong", "by": "anna"}
+    left = {"at": "1970-01-01T00:00:02Z", "anomaly_id": "a8", "verdict": "partly", "by": "tom"}
+    assert steps == [raised | {"before": 1.3, "after": 1.5}, left | {"before": 1.5, "after": 1.5}]
+    assert (told["thresholds"][1]["alarms_per_week"], told["thresholds"][1]["steps"]) == (None, [])
+    assert told["next_training"] == {"at": "1970-01-01T01:00:00Z", "why": "its past will have doubled by then"}
+    judged = {"judged_at": "1970-01-01T00:01:00Z", "by": "", "over": None, "usual": None}
+    farthest = {"signal_id": "p1.vibration", "psi": 0.3, "usual": 0.4}
+    assert told["drift"] == judged | {"signals": [farthest, {"signal_id": "p1.speed", "psi": 0.1, "usual": 0.25}]}
     card = told["champion"]["card"]
     assert card["left_out"] == [{"signal_id": "p1.temperature", "reason": "constant, or hardly ever known"}]
     assert card["shifts"] == [

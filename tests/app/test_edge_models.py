@@ -4,20 +4,28 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.api.gateway_drift import GatewayDrift
+from forewarn.api.gateway_tallies import told_models
 from forewarn.app.gateway.edge_models import EdgeModels, edge_models
 from forewarn.app.gateway.file_plant import FilePlantView
+from forewarn.app.gateway.reaching_out import site_link
 from forewarn.app.gateway.stores import open_stores
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.assets import Asset, Plant
 from forewarn.domain.findings import BY_MODEL, Finding
-from forewarn.domain.model_delivery import WantedModels
+from forewarn.domain.gateways import GatewayRole
+from forewarn.domain.model_delivery import MachineDrift, WantedModels
 from forewarn.domain.readings import ReadingBatch
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.local.findings import LocalFindings
+from forewarn.gateway.standby import Standby
 from forewarn.kit.clock import now_us
 from forewarn.pipeline.score import ScoreStage
 from forewarn.policies.gateway_settings import GatewaySettings, UplinkSettings
@@ -34,6 +42,7 @@ class Edge:
     models: EdgeModels
     score: ScoreStage
     store: LocalFindings
+    newest: int = 0
 
     def take(self, version: str, artifact: bytes) -> None:
         wanted = WantedModels(version, {"p1": version}, thresholds={version: DEAF})
@@ -51,21 +60,50 @@ class Edge:
             signal = np.repeat(np.arange(1, 4, dtype=np.int32), n)
             batch = ReadingBatch(signal, time, rows.T.ravel().copy(), np.zeros(3 * n, np.uint32), "", 0)
             number = first + at + n
+            self.newest = START + number * SECOND
             told = self.score.handle(Carriage(number, number, [(number, batch)], batch)).findings
             found += [f for f in told if f.detector == BY_MODEL]
         return found
 
 
 @contextlib.contextmanager
-def started(directory: Path) -> Iterator[Edge]:
+def started(directory: Path, standby: object = None) -> Iterator[Edge]:
     settings = GatewaySettings("line-1", directory, uplink=UplinkSettings("https://x", model_keys=(SITE.public_key,)))
     with contextlib.ExitStack() as closing:
         conditions = Conditions("", now_us)
         stores = open_stores(settings, conditions, closing)
         view = FilePlantView(PLANT, stores.keys.take(PLANT))
-        models = edge_models(settings, stores, None, conditions, None)
+        models = edge_models(settings, stores, site_link(settings), conditions, cast("Standby | None", standby))
         store = LocalFindings(stores.memory)
         yield Edge(models, ScoreStage([], store, view, machines=models.watch), store)
+
+
+def told_to(site: GatewayDrift, edge: Edge) -> int:
+    """Two heartbeats: a site is told what it knows nothing of once it has said so. The number that it knows then."""
+    courier, known = edge.models.courier, 0
+    assert courier is not None
+    for _ in range(2):
+        news = told_models(msgspec.json.encode({"status": {}, **courier.told()}))[2]
+        known = site.told("line-1", news, {"p1"})
+        courier.heard({"time": now_us(), "models": "", "held": "", "drift": known})
+    assert "drift" not in courier.told()
+    return known
+
+
+def test_who_stands_by_tells_nothing_of_what_it_judges(tmp_path: Path) -> None:
+    partner = SimpleNamespace(role=(GatewayRole.STANDBY, ""))
+    with started(tmp_path, partner) as edge:
+        edge.take(*OLD)
+        edge.see(0, healthy(19_200, 200))
+        site = GatewayDrift()
+        told_to(site, edge)
+        assert site.of("p1") is None
+        partner.role = (GatewayRole.ALONE, "")
+        told_to(site, edge)
+        assert site.of("p1") is not None
+        partner.role = (GatewayRole.STANDBY, "")
+        told_to(site, edge)
+        assert site.of("p1") is None
 
 
 def season(first: int, rows: int) -> NDArray[np.float64]:
@@ -84,7 +122,17 @@ def test_a_model_that_grows_old_is_told_at_the_gateway_until_another_takes_its_p
             ("p1", "p1.temperature", "model_input_drift")
         }
         assert told[-1].ended_at is None
+        site = GatewayDrift()
+        assert told_to(site, edge) == told_to(site, edge) > 0
+        by, drift = site.of("p1") or ("", MachineDrift(0))
+        assert by == "line-1"
+        assert 0 < edge.newest - drift.at <= 600 * SECOND
+        psi, mark = drift.signals["p1.temperature"]
+        assert psi > mark
+        assert all(psi < mark for signal, (psi, mark) in drift.signals.items() if signal != "p1.temperature")
     with started(tmp_path) as edge:
+        assert told_to(site, edge) > 0
+        assert site.of("p1") is None  # it has judged nothing yet
         assert [f.started_at for f in edge.store.open_episodes()] == [told[0].started_at]
         assert edge.see(45_600, season(45_600, 600))[-1].ended_at is None
         edge.take(*NEW)

@@ -19,10 +19,10 @@ from forewarn.app.site_catalog import open_site_catalog
 from forewarn.app.site_training import TrainingDesk, training_runs, workers_of
 from forewarn.catalog import Catalog
 from forewarn.domain.audit import OWN
-from forewarn.domain.jobs import Job
+from forewarn.domain.jobs import Job, NextTraining
 from forewarn.domain.model_versions import ModelState
 from forewarn.jobs.training.run import TrainingRuns, training_job
-from forewarn.kit.clock import HOUR, now_us
+from forewarn.kit.clock import HOUR, SECOND, now_us
 from forewarn.plugins.historians.parquet import ParquetReader
 from tests.jobs.training.a_past import fill
 
@@ -65,15 +65,26 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_first_model_comes_and_the_next_is_rolled_out(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(directory) as site:
         assert site.catalog.jobs.find() == []
-        site.care.look_around()
-        site.care.look_around()
+        for _ in range(2):
+            site.care.look_around()
+            assert planned(site) == NextTraining(None, "a training of it is under way, or waits for its turn")
         (job,) = site.catalog.jobs.find()
         assert (job.by, job.settings["why"]) == (OWN, "it has no model yet")
         assert site.train().items[0].text == "champion: the first of this machine"
     with opened(directory) as site:
+        assert planned(site) is None  # nobody has looked yet
         site.care.look_around()
         assert len(site.catalog.jobs.find()) == 1
-    monkeypatch.setattr(care_module, "now_us", lambda: now_us() + 48 * HOUR)
+        again = planned(site)
+        assert again is not None
+        assert again.at is not None
+        assert again.why == "its past will have doubled by then"
+    monkeypatch.setattr(care_module, "now_us", lambda: again.at - SECOND)
+    with opened(directory) as site:
+        site.care.look_around()
+        assert planned(site) == again
+        assert len(site.catalog.jobs.find()) == 1
+    monkeypatch.setattr(care_module, "now_us", lambda: again.at)
     with opened(directory) as site:
         site.care.look_around()
         assert site.catalog.jobs.find()[0].settings["why"] == "its past has doubled"
@@ -90,6 +101,7 @@ def test_the_first_model_comes_and_the_next_is_rolled_out(directory: Path, monke
         site.care.look_around()
         assert len(site.catalog.models.rollouts()) == 1
         assert len(site.catalog.jobs.find()) == 3  # who is in a rollout is left alone
+        assert planned(site) == NextTraining(None, "it is in a rollout: after that has ended")
 
 
 def test_who_does_not_want_it_does_it_by_hand(tmp_path: Path) -> None:
@@ -97,6 +109,7 @@ def test_who_does_not_want_it_does_it_by_hand(tmp_path: Path) -> None:
     with opened(tmp_path, training_auto=False, rollout_auto=False) as site:
         site.care.look_around()
         assert site.catalog.jobs.find() == []
+        assert planned(site) is None
         for days in (0.1, 0.11):
             site.catalog.jobs.add(training_job(["p1"], "anna", now_us(), days))
             site.train()
@@ -113,6 +126,8 @@ def test_too_little_past_is_told_and_no_job(tmp_path: Path) -> None:
             " of them", ""
         )
         assert site.care.waits("p9") == ""
+        assert site.care.next_training("p1") == NextTraining(None, site.care.waits("p1"))
+        assert site.care.next_training("p9") is None
 
 
 def test_bytes_of_old_versions_go_and_the_card_says_so(tmp_path: Path) -> None:
@@ -152,6 +167,10 @@ async def test_what_a_person_asks_for_interrupts_what_the_site_does_by_itself(
             await running
         assert [item.asset_id for item in jobs.get(own).items] == ["p1", "p2", "p3"]
         assert all(item.result for job in (own, theirs) for item in jobs.get(job).items)
+
+
+def planned(site: Site) -> NextTraining | None:
+    return site.care.next_training("p1")
 
 
 async def until(holds: Callable[[], bool]) -> None:

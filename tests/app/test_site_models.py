@@ -93,7 +93,7 @@ def test_a_model_that_must_not_score_is_a_finding_until_a_good_one_comes(catalog
     assert {f.asset_id: f.anomaly_type for f in found} == {
         "a": "model_unknown_key",
         "b": "model_poisoned",
-        "c": "model_unreadable",
+        "c": "model_damaged",
     }
     assert {f.detector for f in found} == {BY_MODEL}
     assert all(f.reason.startswith("model ") and len(f.reason) > 40 for f in found)
@@ -194,3 +194,15 @@ def test_what_was_refused_is_taken_when_it_was_mended(catalog: Catalog) -> None:
     models.refresh()
     assert [m.asset_id for m in models.models()] == ["a"]
     assert models.refused() == {}
+
+
+def test_a_file_that_was_restored_is_read_again(catalog: Catalog, tmp_path: Path) -> None:
+    version = crown(catalog, packed(MODELS[0]), "a")
+    (file,) = (tmp_path / "models").rglob(f"*{version}*")
+    good = file.read_bytes()
+    file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    models = site_models(catalog)
+    assert models.refused()["a"].kind == "damaged"
+    file.write_bytes(good)
+    models.refresh()
+    assert [m.asset_id for m in models.models()] == ["a"]

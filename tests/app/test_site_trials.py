@@ -11,7 +11,7 @@ from forewarn.app.plant_view import CatalogPlantView
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import open_site_catalog
 from forewarn.app.site_models import SiteModels
-from forewarn.app.site_rollouts import SiteRollouts, site_rollouts
+from forewarn.app.site_rollouts import SiteRollouts, rollout_desk, site_rollouts
 from forewarn.app.site_training import model_signer
 from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.catalog import Catalog
@@ -20,7 +20,7 @@ from forewarn.domain.assets import Asset, Plant, Signal
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion
 from forewarn.domain.readings import ReadingBatch
-from forewarn.domain.rollouts import Rollout
+from forewarn.domain.rollouts import NextStep, Rollout, RolloutMachine
 from forewarn.pipeline.edge_intake import EdgeDesk
 from forewarn.pipeline.shadow import ShadowStage
 from tests.trained import KINDS, SECOND, healthy, learned, signals_of, signed
@@ -90,8 +90,12 @@ def test_a_rollout_goes_through_on_a_machine_of_the_site_s_own(running: Running)
     old, new = running.versions
     assert running.state() is ModelState.SHADOW
     assert acting(running) == [old]
+    desk = rollout_desk(running.settings, running.catalog)
+    told = desk.get("r1")
+    assert (told.next, told.challenger) == (NextStep(ModelState.CANARY, None, 0.0, 0, 3_600), None)  # its time has come
     running.day(0, 4_000)
     assert running.state() is ModelState.CANARY
+    assert desk.get("r1").machines == (RolloutMachine("m1", new, old, acts=True),)
     assert acting(running) == [new]
     running.day(4_000, 8_000)
     assert running.state() is ModelState.CHAMPION

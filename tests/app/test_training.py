@@ -15,6 +15,7 @@ from forewarn.app.site_training import TrainingDesk, model_signer, training_besi
 from forewarn.contracts.audit_log import AuditQuery
 from forewarn.domain.audit import AuditAction
 from forewarn.domain.jobs import JobState
+from forewarn.domain.model_delivery import Side, Tally
 from forewarn.jobs.training.run import training_job
 from forewarn.kit.clock import HOUR, now_us
 from forewarn.policies.model_signature import open_signed
@@ -82,9 +83,42 @@ def test_a_rollout_is_started_listed_and_stopped(directory: Path) -> None:
     assert run(directory, "train", "p2", "--days", "0.07").exit_code == 0
     begun = run(directory, "models", "rollout", "start", "p2").output
     rollout = begun.split()[1].rstrip(":")
-    assert "1 machines  shadow" in run(directory, "models", "rollout", "list").output
+    listed = run(directory, "models", "rollout", "list").output
+    assert "1 machine  shadow" in listed
+    assert re.search(r"canary not before \d{4}-\d\d-\d\d \d\d:\d\d UTC \(0%, 0 of 3,600 rows\)", listed), listed
+    assert "Nothing was told of it yet" in run(directory, "models", "rollout", "show", rollout).output
+    told_of(directory, rollout)
+    rates = "alarms an asset-week: 7.00 (champion: 14.00, 70.00 are within bounds)"
+    assert rates in run(directory, "models", "rollout", "list").output
+    shown = run(directory, "models", "rollout", "show", rollout).output
+    for row in (
+        r"with an opinion\s+│ 75.00%\s+│ 75.00%\s+│ from 37.50%",
+        r"alarms\s+│ 1\s+│ 2\s+│ to 10",
+        r"alarms an asset-week\s+│ 7.00\s+│ 14.00\s+│ to 70.00",
+        r"p2\s+│ [0-9a-f]{12} │ [0-9a-f]{12} │ the champion",
+    ):
+        assert re.search(row, shown), shown
+    none = run(directory, "models", "rollout", "show", "nobody")
+    assert (none.exit_code, "there is no rollout 'nobody'" in none.output) == (1, True)
     assert run(directory, "models", "rollout", "stop", rollout, "--reason", "no time").exit_code == 0
-    assert "rolled_back" in run(directory, "models", "rollout", "list").output
+    assert "rolled back for 0 min, by hand: no time" in run(directory, "models", "rollout", "list").output
+    with open_site_catalog(Settings(directory=directory)) as catalog:
+        deeds = catalog.audit.find(AuditQuery(actions=(AuditAction.MODEL_CHANGED,)))
+    assert [(entry.deed.after, entry.deed.why) for entry in deeds[:2]] == [
+        ({"state": "rolled_back"}, "no time"),
+        ({"state": "shadow"}, ""),
+    ]
+
+
+def told_of(directory: Path, rollout_id: str) -> None:
+    """A gateway judged both sides for a day."""
+    with open_site_catalog(Settings(directory=directory)) as catalog:
+        since = catalog.models.rollout(rollout_id).since
+        told = [
+            Tally(rollout_id, since, side, 1, 86_400.0, 4_000, 3_000, alarms, 1_000)
+            for side, alarms in ((Side.CHALLENGER, 1), (Side.CHAMPION, 2))
+        ]
+        catalog.observations.keep("gw", told)
 
 
 def test_what_a_template_shares_has_bars_of_its_own_and_stands_on_the_card(

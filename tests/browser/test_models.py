@@ -52,9 +52,9 @@ def engineer(plant: SiteProcess, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def trained(site: SiteProcess, asset: str, days: float) -> None:
+def trained(site: SiteProcess, days: float, *assets: str) -> None:
     """Over HTTP, to its end."""
-    job = site.http.post("/api/v1/models/train", json={"assets": [asset], "days": days}).json()
+    job = site.http.post("/api/v1/models/train", json={"assets": assets, "days": days}).json()
     deadline = time.monotonic() + 60
     while site.http.get(f"/api/v1/jobs/{job['id']}").json()["ended_at"] is None:
         assert time.monotonic() < deadline
@@ -75,7 +75,7 @@ def test_who_has_no_model_learns_what_one_is_and_trains(engineer: Page) -> None:
 
 
 def test_one_machine_shows_its_card_and_a_person_decides_between_two(plant: SiteProcess, engineer: Page) -> None:
-    trained(plant, "pump-1", 0.09)
+    trained(plant, 0.09, "pump-1")
     engineer.goto("/models")
     engineer.get_by_role("link", name="PUMP-1").click()
     champion, challenger = engineer.get_by_label("Champion"), engineer.get_by_label("Challenger")

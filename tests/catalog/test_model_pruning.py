@@ -5,12 +5,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
-from forewarn.catalog import Catalog, Seal, open_catalog
+from forewarn.catalog import Catalog, Seal, models, open_catalog
 from forewarn.catalog.model_files import ModelFiles
 from forewarn.contracts.audit_log import AuditQuery
 from forewarn.domain.access import Scope
@@ -174,6 +177,43 @@ def test_what_is_chosen_while_it_is_pruned_keeps_its_bytes_or_is_refused(
             choice.result(20)
     assert registry.champions() == {}
     assert registry.rollouts() == []
+
+
+@pytest.mark.parametrize("way", ["demote", "roll back"])
+def test_who_gives_way_to_the_one_before_never_waits_crosswise_with_pruning(
+    sealed: Catalog, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Pruning comes when the older of two versions was changed, and the newer is yet to be."""
+    registry = sealed.models
+    older, newer = kept(registry, number=0).id, kept(registry, number=1).id
+    registry.promote(older, judged)
+    registry.start(Rollout("r1", {"p1": newer}, 1), DEED)
+    for state in (ModelState.SHADOW, ModelState.CANARY, ModelState.CHAMPION):
+        registry.change_rollout("r1", partial(replace, state=state), lambda _before, _after: DEED)
+    set_state, halfway, go = models._set_state, Event(), Event()
+
+    def pausing(*given: Any) -> None:
+        set_state(*given)
+        halfway.set()
+        go.wait(20)
+
+    def give_way() -> None:
+        if way == "demote":
+            registry.demote(newer, "late", judged)
+        else:
+            registry.change_rollout("r1", partial(replace, state=ModelState.ROLLED_BACK), lambda _b, _a: DEED)
+
+    monkeypatch.setattr(models, "_set_state", pausing)
+    with ThreadPoolExecutor(2) as pool:
+        giving = pool.submit(give_way)
+        assert halfway.wait(20)
+        pruning = pool.submit(registry.prune, 2, (), gone)
+        with suppress(TimeoutError):
+            pruning.result(0.5)  # it waits for the rows
+        go.set()
+        giving.result(20)
+        assert pruning.result(20) == []
+    assert registry.champions()["p1"].id == older
 
 
 def test_the_newest_of_each_machine_and_a_candidate_set_aside(sealed: Catalog) -> None:

@@ -220,6 +220,7 @@ def state_of(gateway: GatewayProcess, source: str) -> str:
     return next((s["state"] for s in gateway.status().get("sources", ()) if s["name"] == source), "")
 
 
+@pytest.mark.slow
 def test_what_only_the_waiting_one_can_reach_is_told_by_it(pair: Pair, tmp_path: Path) -> None:
     active, standby = by_role(pair)
     holder, waiting = active.file.stem, standby.file.stem

@@ -59,6 +59,45 @@ def test_a_season_is_told_once_by_the_signal_that_moved_and_ends_when_it_is_back
     assert [f.ended_at is not None for f in found] == [False] * (len(found) - 1) + [True]
 
 
+def test_what_was_judged_last_is_there_for_anybody_to_ask() -> None:
+    drift = DriftWatch(QUICK)
+    source = Models(replace(deaf(MODELS[0]), version="one"), deaf(MODELS[2]))
+    machines = MachineWatch(source, DETECTORS, drift=drift)
+    machines.configure(TABLE)
+    quiet_until = START + 500 * SECOND
+    plan = readings({"a": warmer(500, 6_000), "c": behaviour(503, 6_000)})
+    told(machines, plan.take(np.flatnonzero(plan.time < quiet_until)))
+    assert (drift.of("a"), drift.of("c")) == (None, None)  # too short to judge
+    found = drifts(told(machines, plan.take(np.flatnonzero(plan.time >= quiet_until))))
+    a, c = drift.of("a"), drift.of("c")
+    assert a is not None
+    assert c is not None
+    assert plan.time.max() - a.at <= 120 * SECOND
+    psi, mark = a.signals["a.temperature"]
+    assert psi > mark > 0
+    assert f"PSI {psi:.2f}" not in found[0].reason  # as it was told first, it went on since
+    assert all(psi < mark for psi, mark in c.signals.values())
+    assert c.over is not None
+    assert c.usual is not None
+    assert 0 <= c.over <= 0.1 > c.usual > 0
+    source.change(replace(deaf(MODELS[0]), version="two"), deaf(MODELS[2]))
+    machines.score(readings({"b": behaviour(1, 60)}))
+    assert (drift.of("a"), drift.of("c")) == (None, c)  # of another model it says nothing
+    machines.let_go(np.ones(TABLE.size, np.bool_))
+    assert drift.of("c") is None
+
+
+def test_signals_without_what_they_are_held_against_are_left_out() -> None:
+    drift = DriftWatch(QUICK)
+    machines = MachineWatch(Models(replace(deaf(MODELS[0]), inputs=())), DETECTORS, drift=drift)
+    machines.configure(TABLE)
+    told(machines, readings({"a": behaviour(500, 2_000)}))
+    judged = drift.of("a")
+    assert judged is not None
+    assert judged.signals == {}
+    assert judged.over is not None
+
+
 def test_a_healthy_machine_is_left_alone_for_long() -> None:
     plan = {m: behaviour(600 + i, 20_000) for i, m in enumerate("abc")}
     assert drifts(told(watching(Models(*MODELS)), readings(plan), 300)) == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from forewarn.contracts.anomaly_store import Anomaly
 from forewarn.domain.findings import ENSEMBLE, AnomalyStatus, Feedback, Finding, Severity, Verdict
 from forewarn.learning.thresholds import moved
+from forewarn.policies import alarm_budget
 from forewarn.policies.alarm_budget import AlarmBudget
 from tests.catalog.test_feedback import EVIDENCE
 from tests.learning.test_fleet import MODELS
@@ -66,6 +67,35 @@ def test_however_often_people_speak_it_stays_within_the_budget_s_bounds(words, r
     assert moved(MODEL, [], loose)[1][0].now - 1e-9 <= now <= moved(MODEL, [], tight)[1][0].now + 1e-9
     random.shuffle(labelled)
     assert threshold(*labelled) == pytest.approx(now)  # the order of saying counts, not of telling
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Verdict), st.floats(1.0, 50.0), st.integers(0, 1)), max_size=130), st.randoms()
+)
+def test_each_word_s_step_begins_where_the_one_before_ended(words, random) -> None:
+    labelled = [said(verdict, at, peak, regime) for at, (verdict, peak, regime) in enumerate(words)]
+    random.shuffle(labelled)
+    for told in moved(TWO_SPEEDS, labelled, BUDGET)[1]:
+        mine = [(at, verdict) for at, (verdict, _, regime) in enumerate(words) if regime == told.regime]
+        assert told.labels == len(mine)
+        assert [(s.at, s.anomaly_id, s.verdict, s.by) for s in told.steps] == [
+            (at, str(at), verdict, "ann") for at, verdict in mine[-100:]
+        ]
+        assert [s.after for s in told.steps[:-1]] == [s.before for s in told.steps[1:]]
+        assert told.now == (told.steps[-1].after if told.steps else told.learned)
+        assert len(mine) > 100 or not told.steps or told.steps[0].before == told.learned
+        for step in told.steps:
+            assert step.verdict is Verdict.WRONG or step.after <= step.before + 1e-12
+            assert step.verdict is Verdict.CONFIRMED or step.after >= step.before - 1e-12
+
+
+def test_ten_thousand_words_ask_for_the_budget_s_bounds_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    whole = alarm_budget._allowed
+    monkeypatch.setattr(alarm_budget, "_allowed", lambda *of: (asked.append(of), whole(*of))[1])
+    _, (told, *_) = moved(MODEL, [said(Verdict.WRONG, at, 2.0) for at in range(10_000)], BUDGET)
+    assert (told.labels, len(told.steps), told.steps[0].at) == (10_000, 100, 9_900)
+    assert len(asked) == 3 * len([e for e in MODEL.ensembles if e])
 
 
 def test_a_word_on_one_way_of_running_leaves_the_others() -> None:

@@ -12,10 +12,10 @@ from forewarn.policies.alarm_budget import (
     AlarmBudget,
     HealthyTail,
     alarms_per_week,
-    answered,
     grown,
     healthy_tail,
     in_alarm,
+    leeway,
     threshold,
 )
 
@@ -94,7 +94,7 @@ def test_feedback_moves_the_right_way_and_stays_within_the_budgets_bounds(
     tail: HealthyTail, bias: float, peak: float, verdict: Verdict
 ) -> None:
     before = threshold(tail, BUDGET, bias)
-    after = threshold(tail, BUDGET, answered(verdict, peak, tail, BUDGET, bias))
+    after = threshold(tail, BUDGET, leeway(tail, BUDGET).answered(verdict, peak, bias))
     tight, loose = replace(BUDGET, per_week=BUDGET.per_week / 4), replace(BUDGET, per_week=BUDGET.per_week * 4)
     assert threshold(tail, loose) - 1e-9 <= after <= threshold(tail, tight) + 1e-9
     slack = 1e-9 * before
@@ -110,7 +110,7 @@ def test_a_wrong_finding_would_not_be_raised_again_where_the_bounds_allow() -> N
     tail = healthy_tail(healthy(1, 400), BUDGET)
     now = threshold(tail, BUDGET)
     peak = now * 1.05
-    after = threshold(tail, BUDGET, answered(Verdict.WRONG, peak, tail, BUDGET))
+    after = threshold(tail, BUDGET, leeway(tail, BUDGET).answered(Verdict.WRONG, peak))
     assert now < peak < after
 
 

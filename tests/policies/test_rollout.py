@@ -20,13 +20,12 @@ from forewarn.policies.rollout import (
     acts_on,
     begin,
     canary_of,
-    chance_of,
     check_step,
     decide,
-    find_fault,
     is_over,
     roll_back,
 )
+from forewarn.policies.rollout_bounds import chance_of, find_fault
 
 NOW: Final = 1_800_000_000 * SECOND
 WEEK_S: Final = 7 * 86_400.0

@@ -22,6 +22,7 @@ from forewarn.api import (
     people,
     problems,
     pump,
+    rollouts,
     sensors,
     series,
     session,
@@ -60,7 +61,7 @@ _NOUNS: Final = (
         simulation,
         system,
     ),
-    *(session, single_sign_on, people, machines, audit, gateways, gateway_models, models),
+    *(session, single_sign_on, people, machines, audit, gateways, gateway_models, models, rollouts),
 )
 
 

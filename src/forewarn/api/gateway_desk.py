@@ -12,6 +12,7 @@ from fastapi import Request
 from numpy.typing import NDArray
 
 from forewarn.api.condition_findings import ConditionFindings, behind
+from forewarn.api.gateway_drift import GatewayDrift
 from forewarn.api.gateway_tables import SignalTables
 from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.contracts.gateway_store import GatewayStore
@@ -52,7 +53,7 @@ class GatewayDesk:
         """started_at: microseconds UTC; before that nobody could have come. findings: of the whole plant."""
         self.started_at = started_at
         self.findings = findings
-        self.tables = SignalTables()
+        self.tables, self.drift = SignalTables(), GatewayDrift()
         self._told: dict[str, tuple[NDArray[np.int32], frozenset[str]]] = {}
         self._former: dict[str, frozenset[str]] = {}
         self._beats: dict[str, deque[_Beat]] = {}
@@ -135,6 +136,7 @@ class GatewayDesk:
         edge.scores(gateway, np.zeros(0, np.int32))
         for of_gateway in (self._told, self._former, self._beats, self._newest, self._models):
             of_gateway.pop(gateway, None)
+        self.drift.forget(gateway)
 
     def noted(self, status: GatewayStatus, now: int) -> None:
         beats = self._beats.setdefault(status.name, deque(maxlen=_BEATS))

@@ -73,12 +73,14 @@ class AskedRaw(BaseModel):
 class HeartbeatAnswer(BaseModel):
     """time: the site's clock, microseconds UTC. requests: until they are told to be done. models: a name for what
     `GET .../models` answers now. held: the name of what the gateway told last of the models that it holds, empty where
-    that is not known here."""
+    that is not known here. drift: the number of the newest that it told of how its machines drift, 0 where that is not
+    known here."""
 
     time: int
     requests: list[AskedRaw]
     models: str
     held: str
+    drift: int
 
 
 class LeaseAnswer(BaseModel):
@@ -303,7 +305,7 @@ async def beat(request: Request) -> Response:
     parts, desk = speaker(request, gateway), desk_of(request)
     body = await read_body(request, parts.max_body_bytes)
     status, done = status_of(body, gateway)
-    tallies, held = told_models(body)
+    tallies, held, drift = told_models(body)
     await desk.load(gateway, parts.gateways)
     asked = await anyio.to_thread.run_sync(parts.gateways.beat, status, done)
     await _vouch(parts, desk, status)
@@ -312,7 +314,9 @@ async def beat(request: Request) -> Response:
     collected = desk.collects(gateway, parts.plant)
     wanted = await anyio.to_thread.run_sync(_models, parts, gateway, collected, tallies)
     known = desk.told_models(gateway, wanted, held, parts.clock())
-    return _answer({"time": parts.clock(), "requests": requests, "models": wanted.revision, "held": known})
+    newest = desk.drift.told(gateway, drift, wanted.acting)
+    told = {"models": wanted.revision, "held": known, "drift": newest}
+    return _answer({"time": parts.clock(), "requests": requests, **told})
 
 
 def _models(parts: ApiParts, gateway: str, collected: Sequence[str], tallies: Sequence[Tally]) -> WantedModels:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from forewarn.contracts.job_store import JobStore
 from forewarn.contracts.model_registry import ModelRegistry
+from forewarn.contracts.rollout_desk import RolloutDesk
 from forewarn.domain.access import Scope
 from forewarn.domain.errors import Conflict
 from forewarn.domain.findings import Finding
-from forewarn.domain.jobs import Job
+from forewarn.domain.jobs import Job, NextTraining
+from forewarn.domain.model_delivery import MachineDrift
 from forewarn.learning.hindsight import Course, HealthyScores
 from forewarn.learning.thresholds import ThresholdNow
 
@@ -27,6 +29,14 @@ def _forgotten(finding: Finding) -> Course:
     raise Conflict("this server keeps no models to score the past with")
 
 
+def _unplanned(asset_id: str) -> NextTraining | None:
+    return None
+
+
+def _unjudged(asset_id: str) -> MachineDrift | None:
+    return None
+
+
 def _unscored(model_id: str) -> Sequence[HealthyScores]:
     raise Conflict("this server keeps no models' files")
 
@@ -37,7 +47,8 @@ class ModelParts:
     is a new job; any thread. thresholds: of a machine's champion, by regime, after feedback; no I/O, any thread.
     course: what a finding's model made of the time around it; raises Conflict with the reason where that cannot be
     told. scores: how the healthy rows lie that set a model's threshold; raises NotFound, Conflict. waits: what a
-    machine's first model waits for, in words, '' for nothing; no I/O, any thread."""
+    machine's first model waits for, in words, '' for nothing. next_training: of those that the site begins by itself.
+    drift: of a machine that the site itself judges. These three no I/O, any thread."""
 
     registry: ModelRegistry
     jobs: JobStore
@@ -47,6 +58,10 @@ class ModelParts:
     course: Callable[[Finding], Course] = _forgotten
     scores: Callable[[str], Sequence[HealthyScores]] = _unscored
     waits: Callable[[str], str] = _nothing
+    next_training: Callable[[str], NextTraining | None] = _unplanned
+    drift: Callable[[str], MachineDrift | None] = _unjudged
+    rollouts: RolloutDesk | None = None
 
     def within(self, scope: Scope) -> "ModelParts":
-        return replace(self, registry=self.registry.within(scope), jobs=self.jobs.within(scope))
+        rollouts = None if self.rollouts is None else self.rollouts.within(scope)
+        return replace(self, registry=self.registry.within(scope), jobs=self.jobs.within(scope), rollouts=rollouts)

@@ -7,10 +7,12 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from forewarn.api.times import Instant, text_of
-from forewarn.domain.jobs import ItemState, Job, JobItem, JobState
+from forewarn.domain.findings import Verdict
+from forewarn.domain.jobs import ItemState, Job, JobItem, JobState, NextTraining
+from forewarn.domain.model_delivery import MachineDrift
 from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion, SharedLearning
 from forewarn.learning.hindsight import HealthyScores
-from forewarn.learning.thresholds import ThresholdNow
+from forewarn.learning.thresholds import ThresholdNow, ThresholdStep
 
 
 class SpanView(BaseModel):
@@ -128,20 +130,52 @@ class ModelView(ModelSummary):
         return cls(**_summary(version), signed_by=version.signed_by, card=CardView.of(version.card))
 
 
+class StepView(BaseModel):
+    """What one word of feedback did to a threshold, in units of the machine's healthy quantile. before, after: are the
+    same where it stayed, as it was at a bound that the budget of false alarms sets, or the verdict moves nothing."""
+
+    at: Instant
+    anomaly_id: str
+    verdict: Verdict
+    by: str
+    before: float
+    after: float
+
+    @classmethod
+    def of(cls, told: ThresholdStep) -> Self:
+        return cls(
+            at=text_of(told.at),
+            anomaly_id=told.anomaly_id,
+            verdict=told.verdict,
+            by=told.by,
+            before=told.before,
+            after=told.after,
+        )
+
+
 class ThresholdView(BaseModel):
     """Of one regime. learned: from healthy rows alone; now: after what people said of findings; in units of the
-    machine's healthy quantile. alarms_per_week: false ones to be expected now."""
+    machine's healthy quantile. alarms_per_week: false ones to be expected now. labels: words that count for it; steps:
+    what the newest hundred of them did, oldest first."""
 
     regime: int
     learned: float
     now: float
     alarms_per_week: float | None
     labels: int
+    steps: Sequence[StepView]
 
     @classmethod
     def of(cls, told: ThresholdNow) -> Self:
         rate = told.alarms_per_week if told.alarms_per_week < float("inf") else None
-        return cls(regime=told.regime, learned=told.learned, now=told.now, alarms_per_week=rate, labels=told.labels)
+        return cls(
+            regime=told.regime,
+            learned=told.learned,
+            now=told.now,
+            alarms_per_week=rate,
+            labels=told.labels,
+            steps=[StepView.of(step) for step in told.steps],
+        )
 
 
 class ScoresView(BaseModel):
@@ -213,9 +247,55 @@ class JobView(BaseModel):
         )
 
 
+class NextTrainingView(BaseModel):
+    """Of those that the site begins by itself. at: not before then, unless machines of its site and template draw it
+    along a little sooner; null: as soon as what `why` names is there."""
+
+    at: Instant | None
+    why: str
+
+    @classmethod
+    def of(cls, told: NextTraining) -> Self:
+        return cls(at=None if told.at is None else text_of(told.at), why=told.why)
+
+
+class SignalDriftView(BaseModel):
+    """psi: population stability index of the last day or so of running against what the model was learned from; beyond
+    `usual` it is drift."""
+
+    signal_id: str
+    psi: float
+    usual: float
+
+
+class DriftView(BaseModel):
+    """How far a machine has come from what its model was learned from. judged_at: time of the newest row that was
+    looked at. by: the gateway that judges it, '' for the site. signals: those that are judged, farthest from what is
+    usual first. over: share of rows over the healthy quantile lately, 0-1; usual: of healthy rows; null: not judged."""
+
+    judged_at: Instant
+    by: str
+    signals: Sequence[SignalDriftView]
+    over: float | None
+    usual: float | None
+
+    @classmethod
+    def of(cls, told: MachineDrift, by: str) -> Self:
+        far = sorted(told.signals.items(), key=lambda one: -one[1][0] / max(one[1][1], 1e-9))
+        return cls(
+            judged_at=text_of(told.at),
+            by=by,
+            signals=[SignalDriftView(signal_id=s, psi=psi, usual=usual) for s, (psi, usual) in far],
+            over=told.over,
+            usual=told.usual,
+        )
+
+
 class AssetModelView(BaseModel):
     """challenger: the newest that was trained since and waits or is in a rollout. history: newest first. job: the
-    newest of training that this machine is or was in. waits_for: what its first model waits for, '' for nothing."""
+    newest of training that this machine is or was in. waits_for: what its first model waits for, '' for nothing.
+    next_training: null: none that the site begins by itself, or it has not looked since it began. drift: of what acts;
+    null: nothing was judged yet, which takes five hours of running."""
 
     asset_id: str
     waits_for: str
@@ -224,6 +304,8 @@ class AssetModelView(BaseModel):
     history: Sequence[ModelSummary]
     thresholds: Sequence[ThresholdView]
     job: JobView | None
+    next_training: NextTrainingView | None
+    drift: DriftView | None
 
 
 class ModelPage(BaseModel):

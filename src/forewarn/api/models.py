@@ -1,20 +1,24 @@
 """Trained models: versions with their cards, who is champion, and training."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
 from forewarn.api.deeds import deed_of
+from forewarn.api.gateway_desk import desk_of
 from forewarn.api.guard import LONGEST_REQUEST, GuardedRoute, principal_of
 from forewarn.api.model_parts import ModelParts
 from forewarn.api.model_views import (
     AssetModelView,
     Because,
+    DriftView,
     JobPage,
     JobView,
     ModelPage,
     ModelSummary,
     ModelView,
+    NextTrainingView,
     ScoresPage,
     ScoresView,
     ThresholdView,
@@ -65,8 +69,9 @@ def get_scores(model_id: str, parts: Parts) -> ScoresPage:
 
 
 @router.get("/assets/{asset_id}/model")
-def get_asset_model(asset_id: str, parts: Parts) -> AssetModelView:
-    """What acts on a machine, what waits to, what did before, and its threshold now."""
+def get_asset_model(asset_id: str, parts: Parts, request: Request) -> AssetModelView:
+    """What acts on a machine, what waits to, what did before, and its threshold now; when it is learned next, and how
+    far it has come from what its model knows."""
     of = _of(parts)
     if asset_id not in parts.plant.assets:
         raise NotFound(f"there is no asset {asset_id!r}")
@@ -82,6 +87,8 @@ def get_asset_model(asset_id: str, parts: Parts) -> AssetModelView:
         history=[ModelSummary.of(version) for version in history],
         thresholds=[ThresholdView.of(told) for told in of.thresholds(asset_id)],
         job=JobView.of(jobs[0]) if jobs else None,
+        next_training=None if (planned := of.next_training(asset_id)) is None else NextTrainingView.of(planned),
+        drift=None if champion is None else _drift(asset_id, parts, request),
     )
 
 
@@ -110,7 +117,7 @@ def take_back(model_id: str, body: Because, parts: Parts, request: Request) -> A
     of = _of(parts)
     version = of.registry.get(_printable(model_id))
     of.registry.demote(version.id, body.reason, _crowning(request, body.reason))
-    return get_asset_model(version.asset_id, parts)
+    return get_asset_model(version.asset_id, parts, request)
 
 
 @router.get("/jobs")
@@ -130,6 +137,15 @@ def cancel_job(job_id: str, parts: Parts, request: Request) -> JobView:
     """Begin nothing more of it; what was learned stays."""
     deed = deed_of(request, AuditAction.COMMAND_GIVEN, f"training {job_id}", after={"command": "cancel"})
     return JobView.of(_of(parts).jobs.cancel(_printable(job_id), deed))
+
+
+def _drift(asset_id: str, parts: ApiParts, request: Request) -> DriftView | None:
+    """As the gateway says that judges it, else as the site's own line does; None where nothing was judged."""
+    by, told = desk_of(request).drift.of(asset_id) or ("", _of(parts).drift(asset_id))
+    if told is None or not (told.signals or told.over is not None):
+        return None
+    own = {signal.id for signal in parts.plant.signals_of(asset_id)}
+    return DriftView.of(replace(told, signals={s: figures for s, figures in told.signals.items() if s in own}), by)
 
 
 def _of(parts: ApiParts) -> ModelParts:

@@ -10,6 +10,7 @@ from forewarn.app.settings import Settings
 from forewarn.catalog import Catalog
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.errors import ForewarnError
+from forewarn.domain.jobs import NextTraining
 from forewarn.jobs.candidates import Candidates
 from forewarn.jobs.known_models import KnownModels
 from forewarn.jobs.retention import ModelRetention
@@ -41,6 +42,10 @@ class ModelCare:
         self._training, self._candidates, self._retention = training, candidates, retention
         self._every_s, self._has_job = every_s, has_job
         self._pruned = 0
+
+    def next_training(self, asset_id: str) -> NextTraining | None:
+        """Of those that are begun by themselves; None: none. No I/O, any thread."""
+        return None if self._training is None else self._training.next(asset_id, self.waits(asset_id))
 
     async def run(self) -> None:
         """Until cancelled. The first look comes after a while: a site that starts has more urgent things to do."""

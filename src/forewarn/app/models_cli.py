@@ -13,6 +13,7 @@ Directory = Annotated[
     typer.Option("--directory", "-d", help="Where catalog, log and historian lie  [default: var/site]"),
 ]
 Model = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it")]
+Rollout = Annotated[str, typer.Argument(metavar="ROLLOUT", help="Its id, as `rollout list` prints it")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it goes into the audit log")]
 
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was learned of each machine.")
@@ -97,28 +98,36 @@ def start_rollout(
     """Let the newest candidates score in the shadow of the champions."""
     with told():
         settings = read_settings(directory=directory)
-        from forewarn.app import model_commands
+        from forewarn.app import rollout_commands
 
-        model_commands.start_rollout(settings, assets or [], share, console)
+        rollout_commands.start(settings, assets or [], share, console)
 
 
 @rollout_app.command("list")
 def list_rollouts(directory: Directory = None) -> None:
-    """Print rollouts, newest first."""
+    """Print rollouts, newest first: how far they are, and how often both sides raise alarms."""
     with told():
         settings = read_settings(directory=directory)
-        from forewarn.app import model_commands
+        from forewarn.app import rollout_commands
 
-        model_commands.list_rollouts(settings, console)
+        rollout_commands.list_all(settings, console)
+
+
+@rollout_app.command("show")
+def show_rollout(rollout: Rollout, directory: Directory = None) -> None:
+    """Print what both sides of a rollout did, what the new one must keep within, and what comes next."""
+    with told():
+        settings = read_settings(directory=directory)
+        from forewarn.app import rollout_commands
+
+        rollout_commands.show(settings, rollout, console)
 
 
 @rollout_app.command("stop")
-def stop_rollout(
-    rollout: Annotated[str, typer.Argument(metavar="ROLLOUT")], reason: Reason, directory: Directory = None
-) -> None:
+def stop_rollout(rollout: Rollout, reason: Reason, directory: Directory = None) -> None:
     """Roll a rollout back."""
     with told():
         settings = read_settings(directory=directory)
-        from forewarn.app import model_commands
+        from forewarn.app import rollout_commands
 
-        model_commands.stop_rollout(settings, rollout, reason, console)
+        rollout_commands.stop(settings, rollout, reason, console)

@@ -10,7 +10,7 @@ import structlog
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.trained_detector import TrainedDetector
-from forewarn.domain.errors import ArtifactRefused, Conflict, InvalidInput, NotFound, StorageFailed
+from forewarn.domain.errors import ArtifactRefused, Conflict, FileDamaged, InvalidInput, NotFound, StorageFailed
 from forewarn.domain.findings import ENSEMBLE, Feedback
 from forewarn.domain.model_delivery import Thresholds
 from forewarn.domain.model_versions import ArtifactFault
@@ -26,6 +26,7 @@ from forewarn.policies.model_signature import open_signed
 _log = structlog.get_logger(__name__)
 
 _UNREADABLE = "unreadable"
+_MAY_COME_BACK = (_UNREADABLE, ArtifactFault.DAMAGED.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,8 @@ class SiteModels:
         self._seen = seen
 
     def _readable_again(self) -> bool:
-        away = [v for v, found in self._loaded.items() if isinstance(found, Refusal) and found.kind == _UNREADABLE]
+        """A disk is back, or a file was restored."""
+        away = [v for v, found in self._loaded.items() if isinstance(found, Refusal) and found.kind in _MAY_COME_BACK]
         return any(self._load(version) != self._loaded[version] for version in away)
 
     def _log_refused(self, loaded: Mapping[str, MachineModel | Refusal]) -> None:
@@ -138,6 +140,8 @@ class SiteModels:
             check_model(model, self._detectors)
         except ArtifactRefused as error:
             return _refusal(error.fault.value, version, error)
+        except FileDamaged as error:
+            return _refusal(ArtifactFault.DAMAGED.value, version, error)
         except StorageFailed as error:
             return _refusal(_UNREADABLE, version, error)
         except InvalidInput as error:  # a detector refuses its parameters

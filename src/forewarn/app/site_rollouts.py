@@ -19,6 +19,7 @@ from forewarn.domain.model_delivery import Tally, Thresholds, WantedModels
 from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import RolloutSettings
 from forewarn.jobs.rollout import RolloutJob
+from forewarn.jobs.rollout_desk import SiteRolloutDesk
 from forewarn.kit.clock import SECOND, now_us
 from forewarn.learning.model_trials import ModelTrials
 from forewarn.pipeline.edge_intake import EdgeDesk
@@ -150,6 +151,16 @@ class SiteRollouts:
         return known if known is not None else tuple(self._registry.get(version_id).card.signals)
 
 
+def rollout_settings(settings: Settings) -> RolloutSettings:
+    least_s = settings.rollout_step_hours * 3_600
+    return RolloutSettings(shadow_s=least_s, canary_s=least_s, watch_s=settings.rollout_watch_days * 86_400)
+
+
+def rollout_desk(settings: Settings, catalog: Catalog) -> SiteRolloutDesk:
+    """Of the running site, or beside it."""
+    return SiteRolloutDesk(catalog.models, catalog.observations, now_us, rollout_settings(settings))
+
+
 def site_rollouts(
     settings: Settings, catalog: Catalog, plant: PlantView, edge: EdgeDesk
 ) -> tuple[SiteRollouts, ShadowStage]:
@@ -159,13 +170,12 @@ def site_rollouts(
     detectors = InstalledDetectors()
     source = SiteTrials(catalog.models, detectors, own)
     trials = ModelTrials(source, detectors, now_us)
-    least_s = settings.rollout_step_hours * 3_600
     rollouts = SiteRollouts(
         catalog.models,
         catalog.observations,
         lambda: own,
         now_us,
-        RolloutSettings(shadow_s=least_s, canary_s=least_s, watch_s=settings.rollout_watch_days * 86_400),
+        rollout_settings(settings),
         every_s=settings.rollout_every_s,
         ours=trials.tallies,
         tried=source.follow,

@@ -27,8 +27,10 @@ from forewarn.catalog import Catalog
 from forewarn.contracts.historian import Historian
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.plant_view import PlantView
+from forewarn.contracts.rollout_desk import RolloutDesk
 from forewarn.domain.errors import ConfigurationError, ForewarnError, NotFound
 from forewarn.domain.jobs import Job
+from forewarn.domain.model_delivery import MachineDrift
 from forewarn.jobs.training.kept_parts import KeptParts
 from forewarn.jobs.training.lesson import Champion, TrainingSettings
 from forewarn.jobs.training.run import TrainingRuns, training_job
@@ -204,12 +206,18 @@ def training_desk(settings: Settings, catalog: Catalog, plant: PlantView, histor
 
 
 def model_parts(
-    catalog: Catalog, desk: TrainingDesk, models: SiteModels, courses: SiteCourses, care: ModelCare
+    catalog: Catalog,
+    desk: TrainingDesk,
+    models: SiteModels,
+    courses: SiteCourses,
+    care: ModelCare,
+    rollouts: RolloutDesk,
+    drift: Callable[[str], MachineDrift | None],
 ) -> ModelParts:
-    """What the API calls."""
+    """What the API calls. drift: of machines that the site itself judges."""
 
     def job_of(assets: Sequence[str], by: str, days: float) -> Job:
         return training_job(assets, by, now_us(), days)
 
-    told = (models.thresholds, courses.of, courses.scores, care.waits)
-    return ModelParts(catalog.models, catalog.jobs, job_of, desk.look, *told)
+    told = (models.thresholds, courses.of, courses.scores, care.waits, care.next_training, drift)
+    return ModelParts(catalog.models, catalog.jobs, job_of, desk.look, *told, rollouts=rollouts)

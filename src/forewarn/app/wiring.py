@@ -17,6 +17,7 @@ from forewarn import __version__
 from forewarn.api.access_parts import AccessParts
 from forewarn.api.application import create_app
 from forewarn.api.live import LiveBroadcaster
+from forewarn.api.model_parts import ModelParts
 from forewarn.api.parts import ApiParts
 from forewarn.app.access import open_access
 from forewarn.app.front_door import front_door
@@ -30,7 +31,7 @@ from forewarn.app.site_catalog import open_site_catalog
 from forewarn.app.site_courses import SiteCourses
 from forewarn.app.site_gateways import SiteGateways
 from forewarn.app.site_models import SiteModels
-from forewarn.app.site_rollouts import SiteRollouts, site_rollouts
+from forewarn.app.site_rollouts import SiteRollouts, rollout_desk, site_rollouts
 from forewarn.app.site_splits import SiteSplits, WholeMachines
 from forewarn.app.site_thresholds import site_thresholds
 from forewarn.app.site_training import TrainingDesk, model_parts, model_signer, training_desk
@@ -146,7 +147,8 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
         edge, gateways = _gateways(catalog, plant)
         rollouts, shadow = site_rollouts(settings, catalog, plant, edge)
         models, whole = _models(settings, catalog, plant, edge, rollouts)
-        line = _started(_line(detectors, catalog, plant, log, historian, feed, edge, whole, shadow), closing)
+        drift, watch = _watch(whole)
+        line = _started(_line(detectors, catalog, plant, log, historian, feed, edge, watch, shadow), closing)
         runner = _runner(catalog, plant, door, log, historian, heartbeat.last())
         training, care = _training(settings, catalog, plant, historian)
         parts = ApiParts(
@@ -174,7 +176,7 @@ def open_site(settings: Settings, simulation: SimulationControl | None = None, *
             pump_asset=settings.pump_asset,
             baselining=lambda: _baselining(detectors, edge),
             future_us=int(settings.max_future_s * SECOND),
-            models=model_parts(catalog, training, models, _courses(settings, catalog, plant, historian), care),
+            models=_model_parts(settings, catalog, plant, historian, training, models, care, drift),
             delivery=rollouts,
         )
         access, password = _access(settings, catalog, demo, closing)
@@ -322,6 +324,25 @@ def _models(
     return models, WholeMachines(models, splits)
 
 
+def _watch(models: ModelSource) -> tuple[DriftWatch, MachineWatch]:
+    drift = DriftWatch()
+    return drift, MachineWatch(models, InstalledDetectors(), drift=drift)
+
+
+def _model_parts(
+    settings: Settings,
+    catalog: Catalog,
+    plant: CatalogPlantView,
+    historian: Historian,
+    training: TrainingDesk,
+    models: SiteModels,
+    care: ModelCare,
+    drift: DriftWatch,
+) -> ModelParts:
+    courses = _courses(settings, catalog, plant, historian)
+    return model_parts(catalog, training, models, courses, care, rollout_desk(settings, catalog), drift.of)
+
+
 def _courses(settings: Settings, catalog: Catalog, plant: CatalogPlantView, historian: Historian) -> SiteCourses:
     own = frozenset({model_signer(settings).public_key})
     senders = senders_of(catalog.gateways)
@@ -340,10 +361,9 @@ def _line(
     historian: Historian,
     feed: LiveBroadcaster,
     edge: EdgeDesk,
-    models: ModelSource,
+    watch: MachineWatch,
     shadow: ShadowStage,
 ) -> Line:
-    watch = MachineWatch(models, InstalledDetectors(), drift=DriftWatch())
     score = ScoreStage(detectors, catalog.anomalies, plant, edge=edge, machines=watch)
     score.warm(historian, now_us())
     judged = catalog.offsets.get("judge")

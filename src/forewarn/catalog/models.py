@@ -121,6 +121,7 @@ class CatalogModels:
             champion = _champion(connection, version.asset_id)
             if champion is None or champion.version_id != version_id:
                 raise Conflict(f"{version_id[:16]}… is not the champion of {version.asset_id}")
+            _hold_involved(connection, {version.asset_id: version_id})
             _depose(connection, version.asset_id, version_id, reason, self._now())
             reinstated = None if champion.former_id is None else _version_of(connection, champion.former_id)
             changed(connection, MODELS)
@@ -203,6 +204,7 @@ class CatalogModels:
             if after == before:
                 return before
             check_step(before.state, after.state)
+            _hold_involved(connection, after.versions)
             _follow(connection, after, self._now())
             changed(connection, MODELS)
             record(self._audit, connection, deed(before, after))
@@ -249,6 +251,16 @@ def _hold_versions(connection: Connection, version_ids: Iterable[str]) -> dict[s
         some = select(model_versions).where(model_versions.c.version_id.in_(ids[start : start + 500]))
         found |= {row.version_id: _version(row) for row in connection.execute(in_order(some).with_for_update())}
     return found
+
+
+def _hold_involved(connection: Connection, versions: Mapping[str, str]) -> None:
+    """Those of machines (id by asset id), their champions, and the ones before these."""
+    c, asset_ids = model_champions.c, list(versions)
+    ids = set(versions.values())
+    for start in range(0, len(asset_ids), 500):
+        some = select(c.version_id, c.former_id).where(c.asset_id.in_(asset_ids[start : start + 500]))
+        ids |= {version_id for row in connection.execute(some) for version_id in row if version_id is not None}
+    _hold_versions(connection, ids)
 
 
 def _check_free(connection: Connection, asset_ids: Collection[str]) -> None:

@@ -31,8 +31,8 @@ class ModelRegistry(ModelRollouts, Protocol):
         ...
 
     def artifact(self, version_id: str) -> bytes:
-        """As it was signed. Raises NotFound, Conflict (its bytes were deleted), and StorageFailed where the file is
-        gone or damaged."""
+        """As it was signed. Raises NotFound (also where the file is gone), Conflict (its bytes were deleted),
+        FileDamaged, and StorageFailed."""
         ...
 
     def find(

@@ -67,3 +67,12 @@ class Attempts:
     cancelled_at: int = 0
     in_vain: int = 0
     is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextTraining:
+    """When a machine is to be learned next, microseconds UTC; None: as soon as what `why` names is there. why: in
+    words."""
+
+    at: int | None
+    why: str

@@ -65,6 +65,28 @@ class HeldModels:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineDrift:
+    """How far a machine has come from what its model was learned from, as it was judged last. at: time of the newest
+    row, microseconds UTC. signals: PSI and the mark beyond which it is drift, by id of those that are judged. over,
+    usual: share of rows over the healthy quantile, lately and in health; None: not judged."""
+
+    at: int
+    signals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    over: float | None = None
+    usual: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftNews:
+    """What a gateway judged after news number `since`, up to number `until`. since: 0 = it begins anew: what was told
+    before is to be forgotten. machines: by asset id; None: nothing of it is judged now."""
+
+    since: int
+    until: int
+    machines: Mapping[str, MachineDrift | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What one side of a rollout did in one process since it began to count. run: when that was, microseconds UTC; a
     later tally of the same (rollout, since, side, run) replaces the one before. The rest as in `Observed`; latency:

@@ -75,3 +75,53 @@ class RolloutSettings:
     error_ratio: float = 2.0
     least_opinions: float = 0.5
     chance: float = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a challenger must keep within. alarms: so many are still chance in the time that was judged;
+    alarms_per_week: that, an asset-week. errors: share of calls. opinions: least share of rows with a score, judged
+    once enough rows were."""
+
+    alarms: int
+    alarms_per_week: float
+    latency_ms: float
+    errors: float
+    opinions: float
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """into: None where the watch of a new champion ends. at: not before, microseconds UTC; None: it only waits for
+    rows. progress: 0-1, of what is behind most. rows: scored in this state, of least_rows."""
+
+    into: ModelState | None
+    at: int | None
+    progress: float
+    rows: int
+    least_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutMachine:
+    """champion: id of the version that is or was replaced, None where there is none, or another one acts by now. acts:
+    the new version raises findings there."""
+
+    asset_id: str
+    version: str
+    champion: str | None
+    acts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutProgress:
+    """How far a rollout is. machines: those that whoever asks may see. challenger, champion: on all machines together,
+    in the present state; None where nothing was told yet. bounds: None where there is nothing to compare."""
+
+    rollout: Rollout
+    machines: tuple[RolloutMachine, ...]
+    next: NextStep | None
+    challenger: Observed | None
+    champion: Observed | None
+    bounds: Bounds | None
+    is_over: bool

@@ -1,7 +1,7 @@
 """Models that have grown old: what a machine does has left what its model was trained on, or its score has. An
 advisory on the machine until it is back, or until another model acts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.domain.findings import BY_MODEL, Finding
+from forewarn.domain.model_delivery import MachineDrift
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.fleet import FleetScores
 from forewarn.learning.machine_model import MachineModel
@@ -55,6 +56,8 @@ class DriftWatch:
         self._groups: dict[int, _Group] = {}  # by number of signals
         self._open = Standing[str](lambda finding: finding.asset_id)
         self._told: dict[str, int] = {}  # by asset: source time
+        # By asset id, of those of which something could be judged; swapped as a whole, so any thread may read it.
+        self.judged: Mapping[str, MachineDrift] = {}
 
     def follow(self, models: Sequence[MachineModel]) -> None:
         """models: as in `Fleet.models`. One that acted before goes on; what stands of the others ends."""
@@ -73,6 +76,7 @@ class DriftWatch:
                     counts.carry(i, *before[_key(model)])
         now = {m.asset_id: _key(m) for m in models}
         self._open.end([a for a in self._open if a not in now or (a in known and known[a] != now[a])])
+        self.judged = {a: told for a, told in self.judged.items() if a in now and known.get(a) == now[a]}
 
     def resume(self, findings: Sequence[Finding]) -> None:
         """Take up what was open when the last process ended. Of several of one machine the newest goes on."""
@@ -83,11 +87,16 @@ class DriftWatch:
 
     def let_go(self, assets: Collection[str]) -> list[Finding]:
         """Somebody else watches these machines. What stood of them."""
+        self.judged = {a: told for a, told in self.judged.items() if a not in assets}
         return self._open.let_go(assets)
 
     def over(self) -> list[Finding]:
         """What ended meanwhile, once."""
         return self._open.over()
+
+    def of(self, asset_id: str) -> MachineDrift | None:
+        """As it was judged last; None where nothing could be yet. Any thread."""
+        return self.judged.get(asset_id)
 
     def take(self, scores: FleetScores, quiet: NDArray[np.bool_], table: SignalTable) -> list[Finding]:
         """quiet: bool[k], machines of which a finding stands: what they do now is known to be out of the ordinary.
@@ -111,6 +120,7 @@ class DriftWatch:
         if not len(due):
             return self.over()
         judged = group.counts.judge(place[due], step_s, every * step_s, self._s)
+        self._keep([(group.models[place[k]], int(scores.time[k, -1])) for k in due], judged)
         told = self.over()
         for i, k in enumerate(due):
             found = self._tell(group.models[place[k]], judged, i, (int(scores.time[k, -1]), table))
@@ -118,6 +128,16 @@ class DriftWatch:
                 group.counts.forget_scores(int(place[k]))
             told += found
         return told
+
+    def _keep(self, machines: Sequence[tuple[MachineModel, int]], judged: Judged) -> None:
+        kept = dict(self.judged)
+        for i, (model, at) in enumerate(machines):
+            drift = _drift(model, at, judged, i)
+            if drift.signals or drift.over is not None:
+                kept[model.asset_id] = drift
+            else:
+                kept.pop(model.asset_id, None)
+        self.judged = kept
 
     def _tell(self, model: MachineModel, judged: Judged, i: int, at: tuple[int, SignalTable]) -> list[Finding]:
         beyond = judged.psi[i] / judged.mark[i]
@@ -154,6 +174,12 @@ class DriftWatch:
         self._told[asset_id] = at
         self._open[asset_id] = replace(standing, last_at=max(at, standing.last_at), count=standing.count + 1)
         return [self._open[asset_id]]
+
+
+def _drift(model: MachineModel, at: int, judged: Judged, i: int) -> MachineDrift:
+    psi, mark, over, usual = judged.psi[i].tolist(), judged.mark[i].tolist(), float(judged.over[i]), judged.usual[i]
+    signals = {s: (psi[c], mark[c]) for c, s in enumerate(model.signals) if psi[c] == psi[c]}
+    return MachineDrift(at, signals) if np.isnan(over) else MachineDrift(at, signals, over, float(usual))
 
 
 def _episode(finding: Finding) -> tuple[int, int]:

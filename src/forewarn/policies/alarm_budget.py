@@ -80,25 +80,43 @@ def alarms_per_week(tail: HealthyTail, limit: float, budget: AlarmBudget) -> flo
     return float(week * (1.0 + max(limit - tail.level, 0.0) / total) ** -n)
 
 
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """How far feedback may move a threshold. low, high: of four times the budget and of a quarter of it; allowed: of
+    the budget itself."""
+
+    low: float
+    allowed: float
+    high: float
+
+    def threshold(self, bias: float = 0.0) -> float:
+        """The ratio over which the machine speaks. bias: what feedback has added to its logarithm."""
+        return float(min(max(self.allowed * np.exp(bias), self.low), self.high))
+
+    def answered(self, verdict: Verdict, peak: float, bias: float = 0.0) -> float:
+        """The bias after a verdict on a finding whose ratio reached `peak`. WRONG raises the threshold over that peak,
+        by a tenth at least and by half at most; CONFIRMED lowers it by a twentieth; PARTLY leaves it."""
+        now = self.threshold(bias)
+        if verdict is Verdict.WRONG:
+            wanted = now * (min(max(peak * 1.02 / now, _UP), _UP_MOST) if np.isfinite(peak) else _UP)
+        elif verdict is Verdict.CONFIRMED:
+            wanted = now / _DOWN
+        else:
+            return bias
+        return float(np.log(min(max(wanted, self.low), self.high) / self.allowed))
+
+
+def leeway(tail: HealthyTail, budget: AlarmBudget) -> Leeway:
+    """For many answers to one tail: it costs more than they do."""
+    loose = replace(budget, per_week=budget.per_week * _TOLERANCE)
+    tight = replace(budget, per_week=budget.per_week / _TOLERANCE)
+    return Leeway(_allowed(tail, loose), _allowed(tail, budget), _allowed(tail, tight))
+
+
 def threshold(tail: HealthyTail, budget: AlarmBudget, bias: float = 0.0) -> float:
     """The ratio over which the machine speaks. bias: what feedback has added to its logarithm; it moves the threshold
     between those of a quarter of the budget and of four times it."""
-    low, high = _bounds(tail, budget)
-    return float(np.clip(_allowed(tail, budget) * np.exp(bias), low, high))
-
-
-def answered(verdict: Verdict, peak: float, tail: HealthyTail, budget: AlarmBudget, bias: float = 0.0) -> float:
-    """The bias after a verdict on a finding whose ratio reached `peak`. WRONG raises the threshold over that peak, by a
-    tenth at least and by half at most; CONFIRMED lowers it by a twentieth; PARTLY leaves it."""
-    now = threshold(tail, budget, bias)
-    if verdict is Verdict.WRONG:
-        wanted = now * float(np.clip(peak * 1.02 / now, _UP, _UP_MOST)) if np.isfinite(peak) else now * _UP
-    elif verdict is Verdict.CONFIRMED:
-        wanted = now / _DOWN
-    else:
-        return bias
-    low, high = _bounds(tail, budget)
-    return float(np.log(np.clip(wanted, low, high) / _allowed(tail, budget)))
+    return leeway(tail, budget).threshold(bias)
 
 
 def in_alarm(ratio: Ratios, limit: float, on_rows: int, off_rows: int) -> Flags:
@@ -112,12 +130,6 @@ def in_alarm(ratio: Ratios, limit: float, on_rows: int, off_rows: int) -> Flags:
     ends = np.where(index - last_hot >= off_rows, index, -1)
     began = np.maximum.accumulate(begins, axis=-1)
     return np.asarray((began >= 0) & (began > np.maximum.accumulate(ends, axis=-1)))
-
-
-def _bounds(tail: HealthyTail, budget: AlarmBudget) -> tuple[float, float]:
-    loose = replace(budget, per_week=budget.per_week * _TOLERANCE)
-    tight = replace(budget, per_week=budget.per_week / _TOLERANCE)
-    return _allowed(tail, loose), _allowed(tail, tight)
 
 
 def _allowed(tail: HealthyTail, budget: AlarmBudget) -> float:

@@ -5,14 +5,26 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
+from typing import Final
 
-from forewarn.domain.model_delivery import LATENCY_CLASSES, HeldModels, Side, Tally, Thresholds, Trial, WantedModels
+from forewarn.domain.model_delivery import (
+    LATENCY_CLASSES,
+    HeldModels,
+    MachineDrift,
+    Side,
+    Tally,
+    Thresholds,
+    Trial,
+    WantedModels,
+)
 from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import Observed, Rollout
 from forewarn.policies.rollout import acts_on
 
 _QUANTILE = 0.99
 _LEAST_CALLS = 100
+MOST_DRIFTING: Final = 200  # signals of a machine that a gateway tells of
+_RETELL_US, _MOVED = 3_600_000_000, 0.1  # of the mark
 _WATCHED = frozenset({ModelState.SHADOW, ModelState.CANARY, ModelState.CHAMPION})
 
 
@@ -90,6 +102,27 @@ def fingerprint(key: str) -> str:
 
 def _name(content: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def drift_to_tell(judged: MachineDrift, told: MachineDrift | None) -> MachineDrift | None:
+    """As short as it is told: figures rounded, the signals that are farthest. None where nothing has moved since that
+    one was told an hour ago or less."""
+    far = sorted(judged.signals.items(), key=lambda one: -one[1][0] / max(one[1][1], 1e-9))[:MOST_DRIFTING]
+    signals = {signal: (round(psi, 3), round(mark, 3)) for signal, (psi, mark) in far}
+    over, usual = (None if share is None else round(share, 5) for share in (judged.over, judged.usual))
+    short = MachineDrift(judged.at, signals, over, usual)
+    return short if told is None or _has_moved(told, short) else None
+
+
+def _has_moved(told: MachineDrift, judged: MachineDrift) -> bool:
+    if not 0 <= judged.at - told.at < _RETELL_US or told.signals.keys() != judged.signals.keys():
+        return True
+    pairs = ((told.signals[signal], figures) for signal, figures in judged.signals.items())
+    if any(abs(psi - before) > _MOVED * mark or mark != former for (before, former), (psi, mark) in pairs):
+        return True
+    if told.over is None or judged.over is None:
+        return told.over is not judged.over
+    return abs(judged.over - told.over) > _MOVED * max(told.over, judged.usual or 0.0)
 
 
 def observed(rollout: Rollout, side: Side, tallies: Sequence[Tally]) -> Observed | None:

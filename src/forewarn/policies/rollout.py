@@ -12,13 +12,14 @@ from typing import Final
 
 from forewarn.domain.errors import Conflict
 from forewarn.domain.model_versions import ModelState
-from forewarn.domain.rollouts import Observed, RollbackReason, Rollout, RolloutSettings
+from forewarn.domain.rollouts import NextStep, Observed, RollbackReason, Rollout, RolloutSettings
 from forewarn.kit.clock import SECOND
+from forewarn.policies.rollout_bounds import find_fault
 
-_WEEK_S: Final = 7 * 86_400.0
 _LEAST_S: Final = 86_400.0
 _MOST_WAITS: Final = 3.0  # times its least time in the state, and a day at the least: then nobody will judge it
 OPEN: Final = frozenset({ModelState.CANDIDATE, ModelState.SHADOW, ModelState.CANARY})
+_ONWARD: Final = {ModelState.SHADOW: ModelState.CANARY, ModelState.CANARY: ModelState.CHAMPION}
 STEPS: Final[Mapping[ModelState, frozenset[ModelState]]] = {
     ModelState.CANDIDATE: frozenset({ModelState.SHADOW, ModelState.ROLLED_BACK}),
     ModelState.SHADOW: frozenset({ModelState.CANARY, ModelState.ROLLED_BACK}),
@@ -70,18 +71,44 @@ def decide(
     beside = champion if champion is not None and champion.since == rollout.since else None
     if fault := find_fault(challenger, beside, settings):
         return roll_back(rollout, *fault, now=now)
-    after_s = {ModelState.SHADOW: settings.shadow_s, ModelState.CANARY: settings.canary_s}.get(rollout.state)
-    if after_s is None:
+    if rollout.state not in _ONWARD:
         return rollout
-    took_s = (now - rollout.since) / SECOND
     if challenger.rows < settings.least_rows:
-        if took_s < max(_MOST_WAITS * after_s, _LEAST_S):
+        took_s = (now - rollout.since) / SECOND
+        if took_s < max(_MOST_WAITS * _least_s(rollout.state, settings), _LEAST_S):
             return rollout
         seen = f"{challenger.rows:,} rows in {took_s / 3_600:.0f} h, {settings.least_rows:,} are needed"
         return roll_back(rollout, RollbackReason.UNSEEN, f"nothing was seen of it: {seen}", now)
-    if took_s < after_s:
-        return rollout
-    return _into(rollout, ModelState.CANARY if rollout.state is ModelState.SHADOW else ModelState.CHAMPION, now)
+    return rollout if now < _due(rollout, settings) else _into(rollout, _ONWARD[rollout.state], now)
+
+
+def next_step(
+    rollout: Rollout, challenger: Observed | None, now: int, settings: RolloutSettings | None = None
+) -> NextStep | None:
+    """What `decide` will do of a rollout that stays within bounds, and from when on; None before it is begun, and once
+    it is over. In the shadow and as canary that many rows must be scored besides: `at` is None where the time has come,
+    and they are missing."""
+    settings = settings or RolloutSettings()
+    if rollout.state is ModelState.CANDIDATE or is_over(rollout, now, settings):
+        return None
+    into, due = _ONWARD.get(rollout.state), _due(rollout, settings)
+    rows = challenger.rows if challenger is not None and challenger.since == rollout.since else 0
+    least_rows = 0 if into is None else settings.least_rows
+    is_short = rows < least_rows
+    elapsed = (now - rollout.since) / (due - rollout.since) if due > rollout.since else 1.0
+    progress = min(max(elapsed, 0.0), rows / least_rows if is_short else 1.0, 1.0)
+    return NextStep(into, None if is_short and now >= due else due, progress, rows, least_rows)
+
+
+def _least_s(state: ModelState, settings: RolloutSettings) -> float:
+    """Before what comes next."""
+    if state is ModelState.CHAMPION:
+        return settings.watch_s
+    return settings.shadow_s if state is ModelState.SHADOW else settings.canary_s
+
+
+def _due(rollout: Rollout, settings: RolloutSettings) -> int:
+    return rollout.since + math.ceil(_least_s(rollout.state, settings) * SECOND)
 
 
 def roll_back(rollout: Rollout, reason: RollbackReason, note: str, now: int) -> Rollout:
@@ -92,8 +119,8 @@ def roll_back(rollout: Rollout, reason: RollbackReason, note: str, now: int) -> 
 
 def is_over(rollout: Rollout, now: int, settings: RolloutSettings | None = None) -> bool:
     """Nothing is left to decide."""
-    watched = now - rollout.since >= (settings or RolloutSettings()).watch_s * SECOND
-    return not STEPS[rollout.state] or (rollout.state is ModelState.CHAMPION and watched)
+    watched = rollout.state is ModelState.CHAMPION and now >= _due(rollout, settings or RolloutSettings())
+    return watched or not STEPS[rollout.state]
 
 
 def check_step(before: ModelState, after: ModelState) -> None:
@@ -102,79 +129,6 @@ def check_step(before: ModelState, after: ModelState) -> None:
         raise Conflict(
             f"a model that is {before.value} does not become {after.value}: start a rollout of a new version"
         )
-
-
-def find_fault(
-    challenger: Observed, champion: Observed | None, settings: RolloutSettings
-) -> tuple[RollbackReason, str] | None:
-    """Why it must go, worst first, and what was seen."""
-    return (
-        _too_many_errors(challenger, champion, settings)
-        or _too_slow(challenger, champion, settings)
-        or _too_silent(challenger, champion, settings)
-        or _too_many_alarms(challenger, champion, settings)
-    )
-
-
-_Fault = tuple[RollbackReason, str] | None
-
-
-def _too_many_errors(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> _Fault:
-    usual = champion.errors / champion.calls if champion is not None and champion.calls else 0.0
-    if challenger.errors <= max(settings.most_errors, settings.error_ratio * usual) * challenger.calls:
-        return None
-    return RollbackReason.ERRORS, f"{challenger.errors:,} of {challenger.calls:,} calls failed (champion: {usual:.2%})"
-
-
-def _too_slow(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> _Fault:
-    usual = champion.latency_ms if champion is not None and champion.latency_ms is not None else 0.0
-    took = challenger.latency_ms
-    if took is None or took <= max(settings.most_latency_ms, settings.latency_ratio * usual):
-        return None
-    return RollbackReason.LATENCY, f"it takes {took:,.1f} ms at the 99th percentile (champion: {usual:,.1f} ms)"
-
-
-def _too_silent(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> _Fault:
-    """A dead model raises no false alarm either."""
-    if champion is None or not champion.rows or challenger.rows < settings.least_rows:
-        return None
-    usual, share = champion.opinions / champion.rows, challenger.opinions / challenger.rows
-    if share >= settings.least_opinions * usual:
-        return None
-    return RollbackReason.SILENT, f"it has an opinion on {share:.0%} of the rows (champion: {usual:.0%})"
-
-
-def _too_many_alarms(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> _Fault:
-    weeks = challenger.asset_s / _WEEK_S
-    # One alarm in its first seconds is no rate that a challenger may have too.
-    usual = 0.0 if champion is None else champion.alarms / (max(champion.asset_s, _LEAST_S) / _WEEK_S)
-    allowed = max(settings.most_alarms, settings.alarm_ratio * usual) * weeks
-    if challenger.alarms <= allowed or chance_of(challenger.alarms, allowed) >= settings.chance:
-        return None
-    return (
-        RollbackReason.ALARM_RATE,
-        f"{challenger.alarms:,} alarms in {weeks:.2f} asset-weeks, where {allowed:.2f} are within bounds "
-        f"(champion: {usual:.2f} an asset-week)",
-    )
-
-
-def chance_of(count: int, mean: float) -> float:
-    """P(N >= count) of a Poisson variable, summed upward from `count` so that small tails stay exact."""
-    if count <= 0:
-        return 1.0
-    if mean <= 0:
-        return 0.0
-    if count <= mean:
-        return 1.0 - sum(math.exp(_log_poisson(k, mean)) for k in range(count))
-    total, k, term = 0.0, count, math.exp(_log_poisson(count, mean))
-    while term > total * 1e-12:
-        total, k = total + term, k + 1
-        term *= mean / k
-    return min(total, 1.0)
-
-
-def _log_poisson(k: int, mean: float) -> float:
-    return k * math.log(mean) - mean - math.lgamma(k + 1)
 
 
 def _into(rollout: Rollout, state: ModelState, now: int) -> Rollout:

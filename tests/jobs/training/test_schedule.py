@@ -4,17 +4,19 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.domain.jobs import Attempts
+from forewarn.domain.jobs import Attempts, NextTraining
 from forewarn.jobs.training.schedule import (
+    THEN,
     Reason,
     ScheduleSettings,
     TrainedMachine,
     due,
     least_past_us,
     lots_of,
+    next_training,
     retry_at,
 )
 from forewarn.kit.clock import DAY, HOUR, MINUTE, SECOND
@@ -158,3 +160,83 @@ def _is_at(machine: TrainedMachine, now: int) -> bool:
 def test_what_is_read_seldom_needs_more_past() -> None:
     assert least_past_us(SECOND) == DAY
     assert least_past_us(10 * MINUTE) == 50 * HOUR
+
+
+def test_what_the_next_one_waits_for_is_told() -> None:
+    lot = lots_of([OLD], 100)["p1"]
+    new = TrainedMachine("p1", "g")
+    assert next_training(new, lot, NOW, SETTINGS, "3 h of 24") == NextTraining(None, "3 h of 24")
+    assert next_training(new, lot, NOW, SETTINGS) == NextTraining(
+        None, "it has no model yet; whether its past suffices is looked at"
+    )
+    tried = replace(new, attempts=Attempts(last_at=NOW, in_vain=2))
+    assert next_training(tried, lot, NOW, SETTINGS, "3 h of 24") == NextTraining(
+        NOW + 20 * MINUTE, "it has no model yet; the last 2 came to nothing"
+    )
+    assert next_training(replace(new, attempts=Attempts(is_open=True)), lot, NOW, SETTINGS) == NextTraining(
+        None, "a training of it is under way, or waits for its turn"
+    )
+    in_rollout = replace(OLD, is_tried=True)
+    assert next_training(in_rollout, lot, NOW, SETTINGS) == NextTraining(
+        None, "it is in a rollout: after that has ended"
+    )
+    assert next_training(OLD, lot, NOW, replace(SETTINGS, every_us=0)) is None
+    young = replace(OLD, learned_at=NOW - HOUR, learned_us=DAY, champion_us=DAY)
+    assert next_training(young, lot, NOW, SETTINGS) == NextTraining(
+        NOW + 23 * HOUR, "its past will have doubled by then"
+    )
+    assert next_training(replace(young, refused_since=NOW), lot, NOW + 10 * MINUTE, SETTINGS) == NextTraining(
+        NOW + 10 * MINUTE, "its model does not fit the plant any more"
+    )
+
+
+TIMES = st.one_of(st.just(0), st.integers(NOW - 30 * DAY, NOW), st.integers(NOW - 2 * DAY, NOW))
+LENGTHS = st.sampled_from((0, HOUR, DAY, 2 * DAY, 6 * DAY, 14 * DAY))
+ATTEMPTS = st.builds(
+    Attempts, TIMES, TIMES, TIMES, in_vain=st.integers(0, 12), is_open=st.sampled_from((False, False, False, True))
+)
+MACHINES = st.builds(
+    TrainedMachine,
+    *(st.just("p1"), st.text("abc", min_size=1), st.booleans(), TIMES, LENGTHS, LENGTHS, TIMES),
+    *(st.booleans(), TIMES, st.sampled_from((False, False, True)), st.booleans(), ATTEMPTS),
+)
+RULES = st.builds(ScheduleSettings, st.sampled_from((0, DAY, 7 * DAY, 30 * DAY)), st.booleans())
+AHEAD = st.integers(0, 100 * DAY)
+
+
+@settings(max_examples=500)
+@given(MACHINES, RULES, st.lists(AHEAD, min_size=1, max_size=10))
+def test_it_is_due_when_it_was_said_to_be_and_not_before(
+    machine: TrainedMachine, rules: ScheduleSettings, ahead: list[int]
+) -> None:
+    lot = lots_of([machine], rules.lot)["p1"]
+    told = next_training(machine, lot, NOW, rules)
+    if told is not None and told.at is not None:
+        reason = why(machine, told.at, rules)
+        assert reason is not None
+        assert told.at == NOW or told.why.startswith((reason.value, THEN.get(reason, reason.value)))
+        for later in ahead:  # a little before, and anywhere before
+            for before in (told.at - SECOND, told.at - 1 - later % max(told.at - NOW, 1)):
+                assert before < NOW or why(machine, before, rules) is None
+        assert next_training(machine, lot, told.at + SECOND, rules) is not None
+    elif why(machine, NOW, rules) is not None:
+        assert why(machine, NOW, rules) in (Reason.FIRST, Reason.YOUNG)
+    else:
+        assert [later for later in ahead if why(machine, NOW + later, rules) is not None] == []
+
+
+@given(st.lists(MACHINES, min_size=2, max_size=4), AHEAD)
+def test_sooner_than_said_only_with_its_lot(machines: list[TrainedMachine], ahead: int) -> None:
+    all_of = [replace(m, asset_id=f"p{i}", group="g") for i, m in enumerate(machines)]
+    lots, now = lots_of(all_of, 100), NOW + ahead
+    named = {asset_id: reason for reason, assets in due(all_of, now, SETTINGS).items() for asset_id in assets}
+    for machine in all_of:
+        told = next_training(machine, lots[machine.asset_id], NOW, SETTINGS)
+        is_said = told is not None and (told.at or NOW) <= now
+        if machine.asset_id in named and not is_said:
+            assert named[machine.asset_id] in (Reason.GROWN, Reason.OLD)
+            assert told is not None
+            assert told.at is not None
+            learned = max(machine.learned_at, machine.attempts.done_at)
+            assert told.at - now <= max(machine.learned_us, machine.champion_us, DAY) / 10
+            assert now - learned >= 0.9 * DAY

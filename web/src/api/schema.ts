@@ -360,7 +360,8 @@ export interface paths {
         };
         /**
          * Get Asset Model
-         * @description What acts on a machine, what waits to, what did before, and its threshold now.
+         * @description What acts on a machine, what waits to, what did before, and its threshold now; when it is learned next, and how
+         *     far it has come from what its model knows.
          */
         get: operations["get_asset_model_api_v1_assets__asset_id__model_get"];
         put?: never;
@@ -1024,6 +1025,51 @@ export interface paths {
         get: operations["list_roles_api_v1_roles_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rollouts
+         * @description Newest first, each with how far it is, what both sides did and what the new one must keep within; and the
+         *     candidates of which one may be begun.
+         */
+        get: operations["list_rollouts_api_v1_rollouts_get"];
+        put?: never;
+        /**
+         * Start Rollout
+         * @description Let candidates score in the shadow of their champions. By whoever may train on the whole site.
+         */
+        post: operations["start_rollout_api_v1_rollouts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollouts/{rollout_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back Rollout
+         * @description Take it back from any step; the champions before act again. By whoever may train on the whole site.
+         */
+        post: operations["roll_back_rollout_api_v1_rollouts__rollout_id__rollback_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1779,15 +1825,19 @@ export interface components {
          * AssetModelView
          * @description challenger: the newest that was trained since and waits or is in a rollout. history: newest first. job: the
          *     newest of training that this machine is or was in. waits_for: what its first model waits for, '' for nothing.
+         *     next_training: null: none that the site begins by itself, or it has not looked since it began. drift: of what acts;
+         *     null: nothing was judged yet, which takes five hours of running.
          */
         AssetModelView: {
             /** Asset Id */
             asset_id: string;
             challenger: components["schemas"]["ModelView"] | null;
             champion: components["schemas"]["ModelView"] | null;
+            drift: components["schemas"]["DriftView"] | null;
             /** History */
             history: components["schemas"]["ModelSummary"][];
             job: components["schemas"]["JobView"] | null;
+            next_training: components["schemas"]["NextTrainingView"] | null;
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdView"][];
             /** Waits For */
@@ -1940,6 +1990,23 @@ export interface components {
         Button: {
             /** Button */
             button: string;
+        };
+        /**
+         * CandidateView
+         * @description The newest model of a machine that may be put into a rollout now. reason: why it was set aside, '' otherwise.
+         */
+        CandidateView: {
+            /** Asset Id */
+            asset_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Model Id */
+            model_id: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * CardView
@@ -2103,6 +2170,27 @@ export interface components {
             thinned: boolean;
             /** Time Ms */
             time_ms: number[];
+        };
+        /**
+         * DriftView
+         * @description How far a machine has come from what its model was learned from. judged_at: time of the newest row that was
+         *     looked at. by: the gateway that judges it, '' for the site. signals: those that are judged, farthest from what is
+         *     usual first. over: share of rows over the healthy quantile lately, 0-1; usual: of healthy rows; null: not judged.
+         */
+        DriftView: {
+            /** By */
+            by: string;
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /** Over */
+            over: number | null;
+            /** Signals */
+            signals: components["schemas"]["SignalDriftView"][];
+            /** Usual */
+            usual: number | null;
         };
         /** Ended */
         Ended: {
@@ -2446,9 +2534,12 @@ export interface components {
          * HeartbeatAnswer
          * @description time: the site's clock, microseconds UTC. requests: until they are told to be done. models: a name for what
          *     `GET .../models` answers now. held: the name of what the gateway told last of the models that it holds, empty where
-         *     that is not known here.
+         *     that is not known here. drift: the number of the newest that it told of how its machines drift, 0 where that is not
+         *     known here.
          */
         HeartbeatAnswer: {
+            /** Drift */
+            drift: number;
             /** Held */
             held: string;
             /** Models */
@@ -2914,6 +3005,38 @@ export interface components {
              */
             start: string;
         };
+        /**
+         * NextStepView
+         * @description What comes next of a rollout that stays within bounds. state: watched = the watch of new champions ends. at: not
+         *     before; null: the time has come, and rows are missing. progress: 0-1, of what is behind most. rows: scored in this
+         *     state, of least_rows.
+         */
+        NextStepView: {
+            /** At */
+            at: string | null;
+            /** Least Rows */
+            least_rows: number;
+            /** Progress */
+            progress: number;
+            /** Rows */
+            rows: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "canary" | "champion" | "watched";
+        };
+        /**
+         * NextTrainingView
+         * @description Of those that the site begins by itself. at: not before then, unless machines of its site and template draw it
+         *     along a little sooner; null: as soon as what `why` names is there.
+         */
+        NextTrainingView: {
+            /** At */
+            at: string | null;
+            /** Why */
+            why: string;
+        };
         /** OneTimePassword */
         OneTimePassword: {
             /** One Time Password */
@@ -3165,6 +3288,112 @@ export interface components {
             /** Site Wide */
             site_wide: boolean;
         };
+        /**
+         * RollbackReason
+         * @description SILENT: it seldom has an opinion where the champion has one. UNSEEN, MISFIT are no fault of it: nobody was there
+         *     to judge it, or the plant's signals are others by now.
+         * @enum {string}
+         */
+        RollbackReason: "alarm_rate" | "latency" | "errors" | "silent" | "unseen" | "misfit" | "by_hand";
+        /**
+         * RolloutBoundsView
+         * @description What the challenger must keep within, given the champion; beyond one of them it is rolled back. alarms_per_week:
+         *     the most that may still be chance in the time that was judged, an asset-week: high at first, lower as more is
+         *     judged. errors: share of calls. opinions: least share of rows, which holds once least_rows were scored.
+         */
+        RolloutBoundsView: {
+            /** Alarms Per Week */
+            alarms_per_week: number;
+            /** Errors */
+            errors: number;
+            /** Latency Ms */
+            latency_ms: number;
+            /** Opinions */
+            opinions: number;
+        };
+        /**
+         * RolloutMachineView
+         * @description champion_id: what the new version replaces or replaced; null where there was none, or another one acts by now.
+         *     acts: the new version raises findings there.
+         */
+        RolloutMachineView: {
+            /** Acts */
+            acts: boolean;
+            /** Asset Id */
+            asset_id: string;
+            /** Champion Id */
+            champion_id: string | null;
+            /** Model Id */
+            model_id: string;
+        };
+        /**
+         * RolloutPage
+         * @description rollouts: newest first. candidates: by machine.
+         */
+        RolloutPage: {
+            /** Candidates */
+            candidates: components["schemas"]["CandidateView"][];
+            /** Rollouts */
+            rollouts: components["schemas"]["RolloutView"][];
+        };
+        /**
+         * RolloutSideView
+         * @description What one side did in the rollout's present state, on all its machines together. hours: judged, summed over
+         *     machines. rows: scored. opinions: share of them with a score. alarms: episodes begun; alarms_per_week: an
+         *     asset-week. errors: calls that failed. latency_ms: 99th percentile of a call, null before there were 100.
+         */
+        RolloutSideView: {
+            /** Alarms */
+            alarms: number;
+            /** Alarms Per Week */
+            alarms_per_week: number | null;
+            /** Calls */
+            calls: number;
+            /** Errors */
+            errors: number;
+            /** Hours */
+            hours: number;
+            /** Latency Ms */
+            latency_ms: number | null;
+            /** Opinions */
+            opinions: number | null;
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * RolloutView
+         * @description since: it is in that state. share: of its machines, that the canary acts on. reason, note: why it went back.
+         *     machines: those that one may see. is_over: nothing is left to decide. challenger, champion: null where nothing was
+         *     told yet; bounds: null where there is nothing to compare; next: null before it begins and once it is over.
+         */
+        RolloutView: {
+            bounds: components["schemas"]["RolloutBoundsView"] | null;
+            challenger: components["schemas"]["RolloutSideView"] | null;
+            champion: components["schemas"]["RolloutSideView"] | null;
+            /** Id */
+            id: string;
+            /** Is Over */
+            is_over: boolean;
+            /** Machines */
+            machines: components["schemas"]["RolloutMachineView"][];
+            next: components["schemas"]["NextStepView"] | null;
+            /** Note */
+            note: string;
+            reason: components["schemas"]["RollbackReason"] | null;
+            /** Share */
+            share: number;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            state: components["schemas"]["ModelState"];
+        };
         /** ScoresPage */
         ScoresPage: {
             /** Regimes */
@@ -3316,6 +3545,19 @@ export interface components {
             sensor_id: string;
             /** Unit */
             unit: string;
+        };
+        /**
+         * SignalDriftView
+         * @description psi: population stability index of the last day or so of running against what the model was learned from; beyond
+         *     `usual` it is drift.
+         */
+        SignalDriftView: {
+            /** Psi */
+            psi: number;
+            /** Signal Id */
+            signal_id: string;
+            /** Usual */
+            usual: number;
         };
         /**
          * SignalInfo
@@ -3497,6 +3739,23 @@ export interface components {
              */
             start: string;
         };
+        /**
+         * StartRollout
+         * @description assets: none = every machine whose candidate was not set aside. share: of the machines, that the canary acts
+         *     on.
+         */
+        StartRollout: {
+            /**
+             * Assets
+             * @default []
+             */
+            assets?: string[];
+            /**
+             * Share
+             * @default 0.1
+             */
+            share?: number;
+        };
         /** Statistics */
         Statistics: {
             /** Overall Avg */
@@ -3516,6 +3775,27 @@ export interface components {
              */
             note?: string;
             status: components["schemas"]["AnomalyStatus"];
+        };
+        /**
+         * StepView
+         * @description What one word of feedback did to a threshold, in units of the machine's healthy quantile. before, after: are the
+         *     same where it stayed, as it was at a bound that the budget of false alarms sets, or the verdict moves nothing.
+         */
+        StepView: {
+            /** After */
+            after: number;
+            /** Anomaly Id */
+            anomaly_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Before */
+            before: number;
+            /** By */
+            by: string;
+            verdict: components["schemas"]["Verdict"];
         };
         /** System */
         System: {
@@ -3571,7 +3851,8 @@ export interface components {
         /**
          * ThresholdView
          * @description Of one regime. learned: from healthy rows alone; now: after what people said of findings; in units of the
-         *     machine's healthy quantile. alarms_per_week: false ones to be expected now.
+         *     machine's healthy quantile. alarms_per_week: false ones to be expected now. labels: words that count for it; steps:
+         *     what the newest hundred of them did, oldest first.
          */
         ThresholdView: {
             /** Alarms Per Week */
@@ -3584,6 +3865,8 @@ export interface components {
             now: number;
             /** Regime */
             regime: number;
+            /** Steps */
+            steps: components["schemas"]["StepView"][];
         };
         /** Timeseries */
         Timeseries: {
@@ -5552,6 +5835,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_rollouts_api_v1_rollouts_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutPage"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    start_rollout_api_v1_rollouts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartRollout"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutView"];
+                };
+            };
+            /** @description Refused (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    roll_back_rollout_api_v1_rollouts__rollout_id__rollback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rollout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutView"];
                 };
             };
             /** @description Refused (RFC 9457) */

@@ -6,7 +6,7 @@ import { commonPath } from "@/features/assets/order";
 import { ADMIN_PAGES } from "./admin-pages";
 import classes from "./Shell.module.css";
 
-const NAMES = { "/": "Worklist", "/alarms": "Alarms", "/models": "Models" } as const;
+const NAMES = { "/": "Worklist", "/alarms": "Alarms", "/models": "Models", "/rollouts": "Rollouts" } as const;
 
 /** Enterprise / site / area / line / machine (ISA-95); above the machines, what all of them have in common. */
 export function Breadcrumb() {

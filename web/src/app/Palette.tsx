@@ -25,6 +25,7 @@ export function Palette() {
           onClick: () => void navigate({ to: "/alarms", search: { state: "shelved" } }),
         },
         { id: "models", label: "Models", leftSection: <IconModel />, onClick: () => void navigate({ to: "/models" }) },
+        { id: "rollouts", label: "Rollouts", leftSection: <IconModel />, onClick: () => void navigate({ to: "/rollouts" }) },
         ...adminPages(may).map(({ to, label }) => ({
           id: to,
           label: to === "/admin" ? "Admin" : label,

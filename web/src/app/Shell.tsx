@@ -1,4 +1,4 @@
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useMatchRoute } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useSession } from "@/api/use-session";
 import { AlarmBanner } from "@/features/alarms/components/AlarmBanner";
@@ -28,6 +28,7 @@ const SETTLED_MS = 1_500;
 /** What surrounds every page: where you are, what is wrong anywhere, and how old the data is. */
 export function Shell() {
   const { may, demo } = useSession();
+  const rollouts = useMatchRoute()({ to: "/rollouts" });
   const looks = may("plant.read");
   useLiveQueries(looks);
   const lostSince = useLostSince();
@@ -47,7 +48,14 @@ export function Shell() {
           <span className={classes.label}>Forewarn</span>
         </span>
         {pages.map(({ to, label, Icon }) => (
-          <Link key={to} to={to} className={classes.page} activeProps={{ "data-active": true }} activeOptions={{ exact: to === "/", includeSearch: false }}>
+          <Link
+            key={to}
+            to={to}
+            className={classes.page}
+            data-active={(to === "/models" && Boolean(rollouts)) || undefined}
+            activeProps={{ "data-active": true }}
+            activeOptions={{ exact: to === "/", includeSearch: false }}
+          >
             <Icon size={19} />
             <span className={classes.label}>{label}</span>
           </Link>

@@ -4,6 +4,7 @@ export const PAGES = {
   asset: () => import("./pages/AssetPage"),
   alarms: () => import("./pages/AlarmsPage"),
   models: () => import("./pages/ModelPages"),
+  rollouts: () => import("./pages/RolloutsPage"),
   admin: () => import("./pages/AdminPage"),
   operation: () => import("./pages/OperationPage"),
   gateways: () => import("./pages/GatewayPages"),

@@ -49,6 +49,12 @@ const model = createRoute({
   component: lazyRouteComponent(PAGES.models, "ModelPage"),
 });
 
+const rollouts = createRoute({
+  getParentRoute: () => root,
+  path: "/rollouts",
+  component: lazyRouteComponent(PAGES.rollouts, "RolloutsPage"),
+});
+
 const admin = createRoute({
   getParentRoute: () => root,
   path: "/admin",
@@ -112,6 +118,7 @@ export const router = createRouter({
     alarms,
     models,
     model,
+    rollouts,
     admin.addChildren([operation, gateways, gatewayRoute, people, machines, roles, sessions, audit]),
   ]),
   defaultPreload: "intent",

@@ -5,7 +5,8 @@ import type { TrendSearch } from "@/features/signals/components/TrendPanel";
 
 export const TABS = ["trend", "alarms", "anomalies", "details"] as const;
 export type Tab = (typeof TABS)[number];
-export type AssetSearch = TrendSearch & AlarmFilter & { tab?: Tab };
+/** finding: of the tab Anomalies, opened. */
+export type AssetSearch = TrendSearch & AlarmFilter & { tab?: Tab; finding?: string };
 
 type Raw = Record<string, unknown>;
 
@@ -51,5 +52,6 @@ export function readAssetSearch(raw: Raw): AssetSearch {
     view: raw.view === "table" ? ("table" as const) : undefined,
     ...readAlarmSearch(raw),
     tab: TABS.find((tab) => tab === raw.tab),
+    finding: text(raw, "finding"),
   });
 }

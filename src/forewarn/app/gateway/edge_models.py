@@ -8,6 +8,7 @@ from forewarn.app.trained_plugins import InstalledDetectors
 from forewarn.domain.gateways import GatewayRole
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.models.courier import ModelCourier
+from forewarn.gateway.models.drift_teller import DriftTeller
 from forewarn.gateway.models.folder import ModelFolder
 from forewarn.gateway.models.local_models import LocalModels
 from forewarn.gateway.models.trust import TrustedKeys
@@ -42,9 +43,11 @@ def edge_models(
     detectors = InstalledDetectors()
     local = LocalModels(ModelFolder(settings.directory), detectors, keys.known)
     trials = ModelTrials(local.tried, detectors, now_us)
-    courier = None if link is None else ModelCourier(link, local, keys, trials.tallies, conditions)
 
     def counts() -> bool:
         return standby is None or standby.role[0] is not GatewayRole.STANDBY
 
-    return EdgeModels(local, MachineWatch(local.acting, detectors, drift=DriftWatch()), trials, counts, courier)
+    drift = DriftWatch()
+    teller = DriftTeller(lambda: drift.judged if counts() else {}, now_us)
+    courier = None if link is None else ModelCourier(link, local, keys, trials.tallies, conditions, teller)
+    return EdgeModels(local, MachineWatch(local.acting, detectors, drift=drift), trials, counts, courier)

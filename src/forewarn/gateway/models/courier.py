@@ -12,6 +12,7 @@ import structlog
 from forewarn.domain.errors import ForewarnError, StorageFailed
 from forewarn.domain.model_delivery import HeldModels, Tally, WantedModels
 from forewarn.gateway.conditions import Conditions
+from forewarn.gateway.models.drift_teller import DriftTeller
 from forewarn.gateway.models.folder import is_version
 from forewarn.gateway.models.local_models import LocalModels
 from forewarn.gateway.models.trust import TrustedKeys
@@ -41,13 +42,15 @@ class ModelCourier:
         keys: TrustedKeys,
         tallies: Callable[[], Sequence[Tally]],
         conditions: Conditions,
+        drift: DriftTeller | None = None,
         *,
         again_s: float = _AGAIN_S,
         refused_again_s: float = _REFUSED_AGAIN_S,
     ) -> None:
-        """again_s: until what could not be had is asked for again; refused_again_s: what was no good."""
+        """drift: None: nobody judges it. again_s: until what could not be had is asked for again; refused_again_s: what
+        was no good."""
         self._link, self._models, self._keys, self._tallies = link, models, keys, tallies
-        self._conditions = conditions
+        self._conditions, self._drift = conditions, drift
         self._again_s, self._refused_again_s = again_s, refused_again_s
         self._revision = ""
         self._known = self._telling = ""  # names of what we hold: as the site knows it, and as it was told last
@@ -58,6 +61,8 @@ class ModelCourier:
         tallies, held = self._tallies(), self._models.held
         self._telling = held.name
         told: dict[str, object] = {"models": tallies} if tallies else {}
+        if self._drift is not None and (news := self._drift.told()) is not None:
+            told["drift"] = news
         return told if held.name == self._known else {**told, "held": _bounded(held)}
 
     def heard(self, answer: Mapping[str, Any]) -> None:
@@ -65,6 +70,8 @@ class ModelCourier:
         again before something changes."""
         known = answer.get("held")
         self._known = known if isinstance(known, str) else self._telling
+        if self._drift is not None:
+            self._drift.heard(answer)
         revision = answer.get("models")
         if isinstance(revision, str) and revision != self._revision:
             self._revision = revision

@@ -1,6 +1,6 @@
 """Jobs of training that nobody asked for: machines that have no model, or an old one."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,13 +12,20 @@ from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.audit import OWN, AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.findings import BY_MODEL, Finding
-from forewarn.domain.jobs import Attempts, ItemState, Job
+from forewarn.domain.jobs import Attempts, ItemState, Job, NextTraining
 from forewarn.domain.model_versions import ArtifactFault, ModelState
 from forewarn.jobs.known_models import KnownModels
 from forewarn.jobs.rollout import end_misfits
 from forewarn.jobs.training.healthy_past import hours_seen
 from forewarn.jobs.training.run import INSTEAD_OF, KIND, training_job
-from forewarn.jobs.training.schedule import Reason, ScheduleSettings, TrainedMachine, due
+from forewarn.jobs.training.schedule import (
+    Reason,
+    ScheduleSettings,
+    TrainedMachine,
+    due,
+    lots_of,
+    next_training,
+)
 from forewarn.kit.clock import DAY, MINUTE
 from forewarn.learning.drift_watch import DRIFTS
 
@@ -39,8 +46,8 @@ _JOBS: Final = 100
 
 @dataclass(slots=True)
 class TrainingByItself:
-    """`look` is for one thread. has_past: whether a machine's healthy past suffices for a first model; it reads the
-    historian. clock: microseconds UTC. days: of past that is learned from."""
+    """`look` is for one thread, `next` for any. has_past: whether a machine's healthy past suffices for a first model;
+    it reads the historian. clock: microseconds UTC. days: of past that is learned from."""
 
     jobs: JobStore
     known: KnownModels
@@ -51,6 +58,8 @@ class TrainingByItself:
     settings: ScheduleSettings
     days: float
     _looked: dict[str, int] = field(default_factory=dict)
+    # As they were after the last look, each with its lot; swapped as a whole.
+    _seen: Mapping[str, tuple[TrainedMachine, str]] = field(default_factory=dict)
 
     def look(self) -> list[Job]:
         """Jobs that were made. Raises StorageFailed."""
@@ -62,7 +71,23 @@ class TrainingByItself:
             ready = [machines[asset_id] for asset_id in self._ready(reason, assets, now)]
             end_misfits(self.known.registry, (self.known.tried[m.asset_id].id for m in ready if m.is_tried), now)
             jobs.append(self._made(reason, ready, now))
-        return [job for job in jobs if job is not None]
+        made = [job for job in jobs if job is not None]
+        self._remember(machines, {item.asset_id for job in made for item in job.items})
+        return made
+
+    def _remember(self, machines: Mapping[str, TrainedMachine], begun: Collection[str]) -> None:
+        lots = lots_of(machines.values(), self.settings.lot)
+        self._seen = {
+            asset_id: (_begun(machine) if asset_id in begun else machine, lots[asset_id])
+            for asset_id, machine in machines.items()
+        }
+
+    def next(self, asset_id: str, waits: str = "") -> NextTraining | None:
+        """By what was on record at the last look; None: none, or nobody has looked yet. waits: what its past is short
+        of, in words."""
+        if asset_id not in self._seen:
+            return None
+        return next_training(*self._seen[asset_id], self.clock(), self.settings, waits)
 
     def _machines(self, now: int) -> list[TrainedMachine]:
         self.known.refresh()
@@ -159,6 +184,10 @@ class TrainingByItself:
             for machine, champion in champions
             if champion is not None and (not machine.refused_since or champion.state_since <= machine.refused_since)
         }
+
+
+def _begun(machine: TrainedMachine) -> TrainedMachine:
+    return replace(machine, attempts=replace(machine.attempts, is_open=True))
 
 
 def _standing(findings: Sequence[Finding]) -> tuple[dict[str, Finding], dict[str, int]]:

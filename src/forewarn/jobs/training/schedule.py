@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from forewarn.domain.jobs import Attempts
+from forewarn.domain.jobs import Attempts, NextTraining
 from forewarn.kit.clock import DAY, HOUR, SECOND
 
 # A model that has not seen a whole day alarms when the evening comes: learned from 1, 6, 12 and 24 hours of the
@@ -29,6 +29,15 @@ class Reason(StrEnum):
     DRIFT = "it has left what its model was learned from"
     GROWN = "its past has doubled"
     OLD = "its model has grown old"
+
+
+THEN: Final = {
+    Reason.GROWN: "its past will have doubled by then",
+    Reason.OLD: "it is the turn of the machines of its site and template then",
+}
+UNDER_WAY: Final = "a training of it is under way, or waits for its turn"
+_LOOKED_AT: Final = "whether its past suffices is looked at"
+IN_ROLLOUT: Final = "it is in a rollout: after that has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,29 @@ def due(machines: Sequence[TrainedMachine], now: int, settings: ScheduleSettings
     return {reason: tuple(found[reason]) for reason in Reason if found[reason]}
 
 
+def next_training(
+    machine: TrainedMachine, lot: str, now: int, settings: ScheduleSettings, waits: str = ""
+) -> NextTraining | None:
+    """When `due` will name it, if nothing else changes; `now` where it does already. A machine of its lot that is due
+    before then may draw it along, a tenth of its own waiting sooner at the most. at is None where something else must
+    end first, or a past that must suffice is looked at already. None: never. lot: its lot's name. waits: what its past
+    is short of, in words."""
+    if machine.attempts.is_open:
+        return NextTraining(None, UNDER_WAY)
+    reasons = _reasons_by_time(machine, lot, settings)
+    if not reasons:
+        return NextTraining(None, IN_ROLLOUT) if machine.is_tried and settings.every_us else None
+    at = max(now, min(reasons.values()))
+    reason = next(reason for reason in Reason if reasons.get(reason, at + 1) <= at)
+    if at == now:
+        looks = reason in (Reason.FIRST, Reason.YOUNG)
+        return NextTraining(None, waits or f"{reason}; {_LOOKED_AT}") if looks else NextTraining(at, reason.value)
+    why, tried = THEN.get(reason, reason.value), machine.attempts.in_vain
+    if tried and at == retry_at(machine.attempts, settings):
+        why += f"; the last {tried} came to nothing" if tried > 1 else "; the last one came to nothing"
+    return NextTraining(at, why)
+
+
 def lots_of(machines: Iterable[TrainedMachine], most: int) -> Mapping[str, str]:
     """A lot's name by asset id; the same as long as its group does not outgrow it."""
     groups: dict[str, list[str]] = defaultdict(list)
@@ -138,6 +170,32 @@ def _reason(machine: TrainedMachine, lot: str, now: int, settings: ScheduleSetti
     return Reason.OLD if slot - _learned(machine) >= settings.every_us // 2 else None
 
 
+def _reasons_by_time(machine: TrainedMachine, lot: str, settings: ScheduleSettings) -> dict[Reason, int]:
+    """From when on `_reason` gives each of them, where no more urgent one does."""
+    free, learned = retry_at(machine.attempts, settings), _learned(machine)
+    last, found = max(machine.attempts.last_at, machine.learned_at), dict[Reason, int]()
+    if machine.refused_since and (machine.is_misfit or not machine.is_tried):
+        since = machine.refused_since
+        again = 0 if last < since else last + settings.most_retry_us
+        found[Reason.REFUSED] = max(free, since + settings.refused_us, again)
+    if machine.is_tried:
+        return found
+    if not machine.has_champion and (machine.is_left or not machine.learned_at):
+        return found | {Reason.FIRST: free}
+    if machine.has_champion and machine.champion_us < _LEAST_PAST_US:
+        return found | {Reason.YOUNG: max(free, learned + HOUR)}
+    begun = machine.drifting_since + settings.drift_us
+    if settings.on_drift and machine.has_champion and machine.drifting_since and last < begun:
+        found[Reason.DRIFT] = max(free, begun)
+    if not settings.every_us:
+        return found
+    if machine.has_champion and (wait := _doubling_us(machine)) < settings.every_us:
+        found[Reason.GROWN] = max(free, learned + wait)
+    half = learned + settings.every_us // 2
+    slot = _slot_before(lot, half + settings.every_us - 1, settings.every_us)
+    return found | {Reason.OLD: max(free, slot)}
+
+
 def _may(machine: TrainedMachine, now: int, settings: ScheduleSettings) -> bool:
     return not machine.is_tried and _is_free(machine, now, settings)
 
@@ -157,8 +215,12 @@ def _is_refused(machine: TrainedMachine, now: int, settings: ScheduleSettings) -
 
 def _has_grown(machine: TrainedMachine, now: int, settings: ScheduleSettings, share: float = 1.0) -> bool:
     """Little past was learned from, and as much has come since."""
-    wait = max(machine.learned_us, machine.champion_us, _LEAST_PAST_US)
+    wait = _doubling_us(machine)
     return machine.has_champion and wait < settings.every_us and now - _learned(machine) >= share * wait
+
+
+def _doubling_us(machine: TrainedMachine) -> int:
+    return max(machine.learned_us, machine.champion_us, _LEAST_PAST_US)
 
 
 def _learned(machine: TrainedMachine) -> int:

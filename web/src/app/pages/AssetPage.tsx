@@ -83,7 +83,7 @@ export function AssetPage() {
           {anomalies.error ? (
             <ErrorPanel error={anomalies.error} onRetry={() => void anomalies.refetch()} />
           ) : (
-            <AnomalyList anomalies={found} assetId={id} />
+            <AnomalyList anomalies={found} assetId={id} opened={search.finding} />
           )}
         </Tabs.Panel>
         <Tabs.Panel value="details">

@@ -7,7 +7,9 @@ import { AnomalyList } from "@/features/anomalies/components/AnomalyList";
 import { assetsQuery } from "@/features/assets/api/assets";
 import { assetModelQuery, modelsQuery, trainingQuery } from "@/features/models/api/models";
 import { Decision, type Decided } from "@/features/models/components/Decision";
+import { DriftPanel } from "@/features/models/components/DriftPanel";
 import { HistoryPanel } from "@/features/models/components/HistoryPanel";
+import { InRollout } from "@/features/models/components/InRollout";
 import { ModelSide } from "@/features/models/components/ModelSide";
 import classes from "@/features/models/components/Models.module.css";
 import { ModelsTable } from "@/features/models/components/ModelsTable";
@@ -16,6 +18,7 @@ import { ThresholdPanel } from "@/features/models/components/ThresholdPanel";
 import { TrainPanel } from "@/features/models/components/TrainPanel";
 import { Empty, ErrorPanel, Panel, Rows } from "@/ui/components/Panel";
 import { prose } from "@/ui/format";
+import { ModelTabs } from "../ModelTabs";
 import page from "./AssetPage.module.css";
 
 /** What was learned of every machine. */
@@ -27,6 +30,7 @@ export function ModelsPage() {
   const failed = [models, assets].find(({ error }) => error);
   return (
     <div className={page.page}>
+      <ModelTabs />
       <TrainPanel job={training.data ?? null} mayTrain={mayTrain} />
       {models.data && assets.data ? (
         <ModelsTable assets={assets.data.assets} models={models.data} />
@@ -56,7 +60,7 @@ export function ModelPage() {
       </span>
       {of ? (
         <>
-          <TrainPanel asset={id} job={of.job} mayTrain={mayTrain} />
+          <TrainPanel asset={id} job={of.job} mayTrain={mayTrain} next={of.next_training?.why === of.waits_for ? null : of.next_training} />
           {shown ? null : (
             <Panel flush>
               <Empty title="No model of this machine yet">
@@ -65,7 +69,8 @@ export function ModelPage() {
             </Panel>
           )}
           <Advisories asset={id} />
-          <ThresholdPanel thresholds={of.thresholds} champion={of.champion?.id} />
+          <InRollout asset={id} />
+          <ThresholdPanel thresholds={of.thresholds} champion={of.champion?.id} asset={id} />
           <div className={classes.sides}>
             {of.champion ? (
               <ModelSide
@@ -84,6 +89,7 @@ export function ModelPage() {
               />
             ) : null}
           </div>
+          {of.champion ? <DriftPanel drift={of.drift} /> : null}
           {shown ? <SignalsPanel model={shown} /> : null}
           <HistoryPanel history={of.history} />
           {decided ? <Decision decided={decided} of={of} onClose={() => setDecided(null)} /> : null}

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Job, ModelSummary } from "@/api/types";
-import { formatRate, formatShare, jobPercent, jobWords, movedWords, namedIn, perMachine, sharedWords, shiftWords, trainedWords } from "./words";
+import { formatRate, formatShare, jobPercent, jobWords, movedWords, namedIn, nextTrainingWords, perMachine, sharedWords, shiftWords, trainedWords } from "./words";
 
 const model = (asset_id: string, state: ModelSummary["state"], created_at: string) => ({ asset_id, state, created_at }) as ModelSummary;
 
@@ -21,6 +21,16 @@ test("a job says how far it is and what came of it", () => {
   const items = [{ state: "done" }, { state: "not_enough_data" }, { state: "failed" }];
   const ended = { ...job, state: "done", ended_at: "2026-01-01T00:00:00Z", items } as Job;
   expect(jobWords(ended)).toBe("Training of 3 machines is done: 1 had too little data, 1 failed.");
+});
+
+test("the next training says when and why", () => {
+  const now = Date.parse("2026-11-22T12:00:00Z");
+  const why = "its model has not seen a whole day";
+  expect(nextTrainingWords({ at: "2026-11-25T12:00:00Z", why }, now)).toMatch(/^Next training by itself: 25 Nov, .*\. Its model has not seen a whole day\.$/);
+  expect(nextTrainingWords({ at: "2026-11-22T11:59:59Z", why }, now)).toContain(": at once. Its");
+  expect(nextTrainingWords({ at: null, why: "it is in a rollout: after that has ended" }, now)).toBe(
+    "Next training by itself: no time is set. It is in a rollout: after that has ended.",
+  );
 });
 
 test("a job whose machines people took over is no part done", () => {

@@ -1,5 +1,5 @@
-import type { Job, JobItem, Model, ModelSummary } from "@/api/types";
-import { formatCount, formatDuration, formatValue, sentence, signalName, words } from "@/ui/format";
+import type { AssetModel, Job, JobItem, Model, ModelSummary } from "@/api/types";
+import { formatCount, formatDuration, formatTime, formatValue, prose, sentence, signalName, words } from "@/ui/format";
 
 type State = ModelSummary["state"];
 
@@ -104,6 +104,12 @@ function jobStands(job: Job): string {
   const failed = job.items.filter(({ state }) => state === "failed").length;
   const rest = [few ? `${few} had too little data` : "", failed ? `${failed} failed` : ""].filter(Boolean);
   return `Training of ${machines} is done${rest.length ? `: ${rest.join(", ")}` : ""}.`;
+}
+
+/** When the site learns the machine by itself, and why. */
+export function nextTrainingWords({ at, why }: NonNullable<AssetModel["next_training"]>, nowMs = Date.now()): string {
+  const when = at === null ? "no time is set" : Date.parse(at) <= nowMs ? "at once" : formatTime(at, nowMs);
+  return `Next training by itself: ${when}. ${prose(why.replace(/\.$/, ""))}.`;
 }
 
 /** What acts on each machine, and the newest that waits to; every machine once, those without a model too. */

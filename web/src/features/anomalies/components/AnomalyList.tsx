@@ -27,10 +27,12 @@ interface AnomalyListProps {
   anomalies: readonly Anomaly[];
   assetId: string;
   title?: string;
+  /** Id of the one that is asked for. */
+  opened?: string | undefined;
 }
 
 /** What the detectors found on one machine, newest first, each one click from its place on the chart. */
-export function AnomalyList({ anomalies, assetId, title = "Anomalies" }: AnomalyListProps) {
+export function AnomalyList({ anomalies, assetId, title = "Anomalies", opened }: AnomalyListProps) {
   return (
     <Panel title={title} flush>
       {anomalies.length === 0 ? (
@@ -38,7 +40,7 @@ export function AnomalyList({ anomalies, assetId, title = "Anomalies" }: Anomaly
       ) : (
         <ul className={classes.rows}>
           {anomalies.map((a) => (
-            <AnomalyRow key={a.id} anomaly={a} assetId={assetId} />
+            <AnomalyRow key={a.id} anomaly={a} assetId={assetId} asked={a.id === opened} />
           ))}
         </ul>
       )}
@@ -46,16 +48,24 @@ export function AnomalyList({ anomalies, assetId, title = "Anomalies" }: Anomaly
   );
 }
 
-function AnomalyRow({ anomaly: a, assetId }: { anomaly: Anomaly; assetId: string }) {
+interface AnomalyRowProps {
+  anomaly: Anomaly;
+  assetId: string;
+  asked: boolean;
+}
+
+const scrollTo = (row: HTMLElement | null): void => row?.scrollIntoView({ block: "center" });
+
+function AnomalyRow({ anomaly: a, assetId, asked }: AnomalyRowProps) {
   const mark = useMarkAnomaly();
   const mayJudge = useMay("anomalies.judge");
-  const [opened, setOpened] = useState(false);
+  const [opened, setOpened] = useState(asked);
   const detailId = useId();
   const { subject, rest } = headline(a);
   const trouble = modelTrouble(a.detector, a.anomaly_type);
   const hasDetail = mayJudge || a.evidence !== null || a.feedback !== null;
   return (
-    <li className={classes.row}>
+    <li className={classes.row} ref={asked ? scrollTo : undefined}>
       <StateMark name={a.severity} />
       <div className={classes.what}>
         <div>

@@ -1,9 +1,7 @@
-import { Button, Group, Modal, Textarea } from "@mantine/core";
-import { useState } from "react";
 import type { AssetModel, Model } from "@/api/types";
-import { ErrorPanel } from "@/ui/components/Panel";
 import { usePromote, useTakeBack } from "../api/models";
 import { shortId } from "../words";
+import { ReasonDialog } from "./ReasonDialog";
 
 export interface Decided {
   kind: "promote" | "take back";
@@ -16,44 +14,23 @@ interface DecisionProps {
   onClose: () => void;
 }
 
-/** Says what will happen, asks why, and does it. */
+/** Which model acts on one machine, by a person's word. */
 export function Decision({ decided: { kind, model }, of, onClose }: DecisionProps) {
-  const [reason, setReason] = useState("");
   const promote = usePromote();
   const takeBack = useTakeBack();
   const act = kind === "promote" ? promote : takeBack;
-  const error = promote.error ?? takeBack.error;
   const verb = kind === "promote" ? "Make it champion" : "Roll back";
   return (
-    <Modal opened onClose={onClose} title={`${verb}: ${shortId(model.id)}?`} centered closeButtonProps={{ "aria-label": "Close" }}>
-      {error ? <ErrorPanel error={error} /> : null}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          act.mutate({ model: model.id, reason: reason.trim() }, { onSuccess: onClose });
-        }}
-      >
-        <p>{kind === "promote" ? promoting(of) : takingBack(of)} It happens within a second, and the audit log keeps it.</p>
-        <Textarea
-          label="Why"
-          required
-          autosize
-          minRows={2}
-          maxLength={2000}
-          data-autofocus
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-        />
-        <Group justify="flex-end" gap="xs" mt="md">
-          <Button variant="default" onClick={onClose}>
-            Leave it as it is
-          </Button>
-          <Button type="submit" loading={act.isPending} disabled={reason.trim() === ""}>
-            {verb}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+    <ReasonDialog
+      title={`${verb}: ${shortId(model.id)}?`}
+      verb={verb}
+      error={act.error}
+      busy={act.isPending}
+      onClose={onClose}
+      onDo={(reason) => act.mutate({ model: model.id, reason }, { onSuccess: onClose })}
+    >
+      {kind === "promote" ? promoting(of) : takingBack(of)} It happens within a second.
+    </ReasonDialog>
   );
 }
 

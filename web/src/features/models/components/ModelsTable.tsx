@@ -75,7 +75,7 @@ function Champion({ model }: { model: ModelSummary }) {
       <Table.Td className="num" data-label="Over threshold">
         {formatShare(model.metrics.over_threshold)}
       </Table.Td>
-      <Table.Td className="num" data-label="Smallest shift">
+      <Table.Td className="num" data-label="Smallest shift" data-wide>
         {shiftWords(model.metrics)}
       </Table.Td>
     </>

@@ -6,14 +6,16 @@ import { scoresQuery } from "../api/models";
 import { formatRate, movedWords } from "../words";
 import classes from "./Models.module.css";
 import { ScoresChart } from "./ScoresChart";
+import { ThresholdSteps } from "./ThresholdSteps";
 
 interface ThresholdPanelProps {
   thresholds: AssetModel["thresholds"];
   champion: string | undefined;
+  asset: string;
 }
 
 /** Where the machine speaks now, how feedback moved that, and how far health is from it. */
-export function ThresholdPanel({ thresholds, champion }: ThresholdPanelProps) {
+export function ThresholdPanel({ thresholds, champion, asset }: ThresholdPanelProps) {
   const scores = useQuery({ ...scoresQuery(champion ?? ""), enabled: champion !== undefined && thresholds.length > 0 });
   if (thresholds.length === 0) return null;
   return (
@@ -23,6 +25,7 @@ export function ThresholdPanel({ thresholds, champion }: ThresholdPanelProps) {
           <Threshold
             key={one.regime}
             threshold={one}
+            asset={asset}
             only={thresholds.length === 1}
             scores={scores.data?.find(({ regime }) => regime === one.regime)}
           />
@@ -34,11 +37,12 @@ export function ThresholdPanel({ thresholds, champion }: ThresholdPanelProps) {
 
 interface ThresholdProps {
   threshold: AssetModel["thresholds"][number];
+  asset: string;
   only: boolean;
   scores: Scores | undefined;
 }
 
-function Threshold({ threshold: { regime, learned, now, labels, alarms_per_week }, only, scores }: ThresholdProps) {
+function Threshold({ threshold: { regime, learned, now, labels, alarms_per_week, steps }, asset, only, scores }: ThresholdProps) {
   return (
     <div>
       <dt>{only ? "Above this score it speaks" : `In way ${regime + 1} of running it`}</dt>
@@ -49,6 +53,7 @@ function Threshold({ threshold: { regime, learned, now, labels, alarms_per_week 
           {alarms_per_week === null ? "" : `; about ${formatRate(alarms_per_week)} a week`}
         </span>
         {scores ? <ScoresChart scores={scores} now={now} /> : null}
+        <ThresholdSteps steps={steps} asset={asset} />
       </dd>
     </div>
   );

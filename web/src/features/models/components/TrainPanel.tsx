@@ -1,10 +1,10 @@
 import { Button, NumberInput, Progress } from "@mantine/core";
 import { useState } from "react";
-import type { Job } from "@/api/types";
+import type { AssetModel, Job } from "@/api/types";
 import { ErrorPanel, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
 import { useCancelTraining, useTrain } from "../api/models";
-import { itemMark, jobPercent, jobWords } from "../words";
+import { itemMark, jobPercent, jobWords, nextTrainingWords } from "../words";
 import classes from "./Models.module.css";
 
 interface TrainPanelProps {
@@ -12,18 +12,20 @@ interface TrainPanelProps {
   asset?: string;
   job: Job | null;
   mayTrain: boolean;
+  /** What the site means to do by itself. */
+  next?: AssetModel["next_training"];
 }
 
 const DAYS = 14;
 const SHOWN = 8;
 
 /** Begin training, and see how far it is. */
-export function TrainPanel({ asset, job, mayTrain }: TrainPanelProps) {
+export function TrainPanel({ asset, job, mayTrain, next }: TrainPanelProps) {
   const [days, setDays] = useState<number | string>(DAYS);
   const train = useTrain();
   const cancel = useCancelTraining();
   const running = job?.ended_at === null;
-  if (!mayTrain && !job) return null;
+  if (!mayTrain && !job && !next) return null;
   return (
     <Panel title="Training">
       {train.error ? <ErrorPanel error={train.error} /> : null}
@@ -45,6 +47,7 @@ export function TrainPanel({ asset, job, mayTrain }: TrainPanelProps) {
           </Button>
         </form>
       ) : null}
+      {next ? <p className={classes.nextTraining}>{nextTrainingWords(next)}</p> : null}
       {job ? (
         <div role="status" className={classes.spaced}>
           <div className={classes.row}>

@@ -1,0 +1,70 @@
+"""Tells the site how far machines have come from what their models know: of what it does not know, some at a time."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from forewarn.domain.model_delivery import DriftNews, MachineDrift
+from forewarn.policies.model_delivery import drift_to_tell
+
+_MOST_SIGNALS: Final = 1_000  # in one heartbeat: some 40 kB
+
+
+class DriftTeller:
+    """For the event loop. What is told of a machine bears a number, greater than any before, also of a process before:
+    the site answers with the greatest that it knows."""
+
+    def __init__(self, judged: Callable[[], Mapping[str, MachineDrift]], clock: Callable[[], int]) -> None:
+        """judged: by asset id, as it is now; another object where it was judged anew. clock: microseconds UTC."""
+        self._judged = judged
+        self._first = self._number = clock()
+        self._seen: dict[str, MachineDrift] = {}
+        self._news: dict[str, tuple[int, MachineDrift | None]] = {}  # by asset id: None: nothing of it is judged now
+        self._known: int | None = None
+        self._refused = 0
+
+    def told(self) -> DriftNews | None:
+        """For a heartbeat; None where the site knows all, or wants nothing of it."""
+        self._look()
+        if self._known is None or self._number in (self._known, self._refused):
+            return None
+        since = self._known if self._first <= self._known <= self._number else 0
+        fresh = sorted((number, asset_id) for asset_id, (number, _) in self._news.items() if number > since)
+        machines: dict[str, MachineDrift | None] = {}
+        until, signals = self._number, 0
+        for number, asset_id in fresh:
+            told = self._news[asset_id][1]
+            signals += 1 if told is None else 1 + len(told.signals)
+            if machines and signals > _MOST_SIGNALS:
+                break
+            machines[asset_id], until = told, number
+        return DriftNews(since, until if len(machines) < len(fresh) else self._number, machines)
+
+    def heard(self, answer: Mapping[str, Any]) -> None:
+        """The answer to a heartbeat. A site that says nothing of it, or takes none of the heartbeat, is not told before
+        it does and something has changed."""
+        known = answer.get("drift")
+        self._known = known if isinstance(known, int) else None
+        if self._known is None:
+            self._refused = self._number
+            return
+        gone = [a for a, (number, told) in self._news.items() if told is None and number <= self._known]
+        for asset_id in gone:
+            del self._news[asset_id]
+
+    def _look(self) -> None:
+        judged = self._judged()
+        for asset_id, drift in judged.items():
+            if self._seen.get(asset_id) is drift:
+                continue
+            self._seen[asset_id] = drift
+            before = self._news.get(asset_id)
+            told = drift_to_tell(drift, None if before is None else before[1])
+            if told is not None:
+                self._put(asset_id, told)
+        for asset_id in self._seen.keys() - judged.keys():
+            del self._seen[asset_id]
+            self._put(asset_id, None)
+
+    def _put(self, asset_id: str, told: MachineDrift | None) -> None:
+        self._number += 1
+        self._news[asset_id] = self._number, told
