@@ -1,6 +1,7 @@
 """Models over a real server: what a gateway should hold, the bytes, and what it tells of those that are tried."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.evidence import Contribution, Evidence, Hypothesis
 from forewarn.domain.model_delivery import DriftNews, HeldModels, MachineDrift, Side, Tally, WantedModels
-from forewarn.domain.model_versions import ModelCard, ModelVersion
+from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion
 from forewarn.domain.rollouts import Rollout
 from forewarn.gateway import wire
 from forewarn.gateway.uplink.link import SiteLink
-from forewarn.kit.clock import SECOND, now_us
+from forewarn.kit.clock import HOUR, SECOND, now_us, to_rfc3339
 from forewarn.policies.gateway_settings import UplinkSettings
 from forewarn.policies.model_delivery import fingerprint, held
 from tests.api.gateways import Gateway, found
@@ -36,18 +37,23 @@ def never() -> Any:
     raise AssertionError("nobody trains here")
 
 
+def catalog_in(directory: Path) -> Catalog:
+    return open_catalog(f"sqlite:///{directory / 'catalog.db'}", seal=SEAL, models=directory / "models")
+
+
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    directory = tmp_path_factory.mktemp("models")
-    with open_catalog(f"sqlite:///{directory / 'catalog.db'}", seal=SEAL, models=directory / "models") as opened:
+    with catalog_in(tmp_path_factory.mktemp("models")) as opened:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def site(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@contextlib.contextmanager
+def site_with(
+    catalog: Catalog, directory: Path, drift: Callable[[str], MachineDrift | None] = lambda _: None
+) -> Iterator[Site]:
     rollouts = SiteRollouts(catalog.models, catalog.observations, lambda: {SITE.public_key}, now_us)
-    models = ModelParts(catalog.models, catalog.jobs, lambda *_: never(), never)
-    parts = open_parts(tmp_path_factory.mktemp("site"), delivery=rollouts, models=models)
+    models = ModelParts(catalog.models, catalog.jobs, lambda *_: never(), never, drift=drift)
+    parts = open_parts(directory, delivery=rollouts, models=models)
     with parts as opened, serving(opened) as running:
         catalog.plant.apply(*plant_of())
         for version, artifact in (CHAMPION, CHALLENGER):
@@ -55,6 +61,12 @@ def site(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         catalog.models.promote(CHAMPION[0], lambda _before, _after: DEED)
         catalog.models.start(Rollout("r1", {"p1": CHALLENGER[0]}, 1, since=1), DEED)
         rollouts.look_around()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site_with(catalog, tmp_path_factory.mktemp("site")) as running:
         yield running
 
 
@@ -111,7 +123,16 @@ def test_what_it_saw_of_a_model_is_kept(gateway: Gateway, catalog: Catalog) -> N
 
 @pytest.mark.parametrize(
     "change",
-    [{"rows": -1}, {"rows": 1 << 60}, {"asset_s": -1.0}, {"latency": [0] * 99}, {"side": "both"}, {"rollout_id": ""}],
+    [
+        {"rows": -1},
+        {"rows": 1 << 60},
+        {"rows": 4, "opinions": 5},
+        {"calls": 4, "errors": 5},
+        {"asset_s": -1.0},
+        {"latency": [0] * 99},
+        {"side": "both"},
+        {"rollout_id": ""},
+    ],
 )
 def test_counts_that_cannot_be_are_refused(gateway: Gateway, change: dict[str, object]) -> None:
     tally = msgspec.to_builtins(Tally("r1", 5, Side.CHALLENGER, 4)) | change
@@ -189,10 +210,11 @@ def test_how_a_machine_drifts_is_told_by_the_gateway_that_judges_it(site: Site) 
     gateway.put_signals()
     assert gateway.beat().json()["drift"] == 0  # a gateway of before tells nothing
     signals = {"p1.vibration": (0.31, 0.25), "p2.s1": (0.1, 0.25)}  # the last one is none of the machine's
-    news = DriftNews(0, 7, {"p1": MachineDrift(3_600_000_000, signals, 0.02, 0.01), "p2": MachineDrift(1)})
+    at = now_us()
+    news = DriftNews(0, 7, {"p1": MachineDrift(at, signals, 0.02, 0.01), "p2": MachineDrift(at)})
     assert tell_drift(gateway, news).json()["drift"] == 7
     shown = {
-        "judged_at": "1970-01-01T01:00:00Z",
+        "judged_at": to_rfc3339(at),
         "by": "gw-drift",
         "signals": [{"signal_id": "p1.vibration", "psi": 0.31, "usual": 0.25}],
         "over": 0.02,
@@ -205,6 +227,68 @@ def test_how_a_machine_drifts_is_told_by_the_gateway_that_judges_it(site: Site) 
     assert drift_of(site) == shown
     assert tell_drift(gateway, DriftNews(7, 8, {"p1": None})).json()["drift"] == 8
     assert drift_of(site) is None
+
+
+def moved(at: int, psi: float = 9.0) -> DriftNews:
+    return DriftNews(0, 7, {"p1": MachineDrift(at, {"p1.vibration": (psi, 0.25)}, 0.5, 0.01)})
+
+
+def tell_as(gateway: Gateway, version: str, news: DriftNews) -> None:
+    told = held(WantedModels(), {"p1": version}, {}, [SITE.public_key])
+    body = msgspec.json.encode({"status": gateway.status(), "held": told, "drift": news})
+    assert gateway.client.post(f"{gateway.base}/heartbeat", content=body).json()["drift"] == news.until
+
+
+def test_drift_is_of_what_acts_or_as_the_site_itself_judges_it(tmp_path: Path) -> None:
+    own = MachineDrift(5, {"p1.speed": (0.1, 0.25)})
+    with catalog_in(tmp_path) as catalog, site_with(catalog, tmp_path, lambda _: own) as site:
+        first, second = (Gateway(site, name) for name in ("gw-1", "gw-2"))
+        for gateway in (first, second):
+            gateway.put_signals()
+            gateway.beat()
+        tell_drift(first, moved(3_600_000_000))  # before the champion acted, of nobody knows which
+        assert drift_of(site)["by"] == ""
+        tell_drift(first, moved(now_us()))
+        tell_as(second, CHAMPION[0], moved(3_600_000_000, 1.0))
+        assert drift_of(site)["by"] == "gw-1"
+        first.beat(former=("p1.vibration",))
+        assert drift_of(site)["by"] == "gw-2"
+        step(catalog, ModelState.CANARY, share=1.0)
+        site.parts.delivery.refresh()
+        assert drift_of(site)["by"] == ""
+        tell_as(second, CHALLENGER[0], moved(now_us()))
+        assert drift_of(site)["by"] == "gw-2"
+        step(catalog, ModelState.ROLLED_BACK)
+        assert drift_of(site)["by"] == ""
+        catalog.models.promote(CHALLENGER[0], lambda _before, _after: DEED)
+        assert drift_of(site)["by"] == "gw-2"  # what it knows is of the one that acts again
+
+
+def step(catalog: Catalog, state: ModelState, share: float = 0.1) -> None:
+    def change(rollout: Rollout) -> Rollout:
+        return replace(rollout, state=state, since=now_us(), share=share)
+
+    catalog.models.change_rollout("r1", change, lambda _before, _after: DEED)
+
+
+def test_a_clock_far_ahead_hides_nobody_for_good(site: Site) -> None:
+    gateway = Gateway(site, "gw-ahead")
+    gateway.put_signals()
+    gateway.beat()
+    tell_drift(gateway, moved(now_us() + 9_000 * HOUR))
+    shown = drift_of(site)
+    assert (shown["by"], shown["judged_at"] <= to_rfc3339(now_us() + site.parts.future_us)) == ("gw-ahead", True)
+    tell_drift(gateway, DriftNews(7, 8, {"p1": None}))
+
+
+def test_a_gateway_is_believed_of_signals_that_it_collects(site: Site) -> None:
+    gateway = Gateway(site, "gw-part")
+    gateway.put_signals()
+    gateway.beat()
+    pairs = {f"p1.{kind}": (1.0, 0.25) for kind in ("vibration", "speed", "x" * 190)}
+    tell_drift(gateway, DriftNews(0, 7, {"p1": MachineDrift(now_us(), pairs)}))
+    assert {one["signal_id"] for one in drift_of(site)["signals"]} == pairs.keys() - {"p1." + "x" * 190}
+    tell_drift(gateway, DriftNews(7, 8, {"p1": None}))
 
 
 def test_what_a_later_gateway_says_besides_is_passed_over(gateway: Gateway) -> None:

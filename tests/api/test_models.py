@@ -99,7 +99,10 @@ def test_promoted_rolled_back_and_told_with_the_threshold_of_now(kept: Kept, cli
     done = client.post(f"/api/v1/models/{first}/promote", json={"reason": "the first"})
     assert (done.status_code, done.json()["state"]) == (200, "champion")
     assert client.post(f"/api/v1/models/{first}/promote", json={"reason": "again"}).status_code == 409
-    assert client.post(f"/api/v1/models/{second}/promote", json={"reason": ""}).status_code == 422
+    for done in ("promote", "rollback"):
+        for reason in ("", "   ", "\u200b", "to \x1b[31mloud"):
+            refused = client.post(f"/api/v1/models/{second}/{done}", json={"reason": reason})
+            assert (refused.status_code, refused.json()["field"]) == (422, "reason"), reason
 
     told = client.get("/api/v1/assets/p1/model").json()
     assert (told["champion"]["id"], told["challenger"]["id"]) == (first, second)

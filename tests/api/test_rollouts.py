@@ -170,14 +170,16 @@ def test_rolled_back_by_hand_and_in_the_audit_log(kept: Kept) -> None:
     kept.passes(6.1)
     assert kept.page()["rollouts"][0]["machines"][0]["acts"] is True  # of one machine the canary is that one
     path = f"/{view['id']}/rollback"
-    assert kept.refused(path, reason="")[0] == 422
+    for reason in ("", "   ", "\u200b", "to \x1b[31mloud", "nul \0", "x" * 2_001):
+        refused = kept.client.post(f"/api/v1/rollouts{path}", json={"reason": reason})
+        assert (refused.status_code, refused.json()["field"]) == (422, "reason"), reason
     assert kept.refused(path)[0] == 422
-    back = kept.client.post(f"/api/v1/rollouts{path}", json={"reason": "shift B hears it all night"}).json()
+    back = kept.client.post(f"/api/v1/rollouts{path}", json={"reason": " shift B hears it all night\n"}).json()
     assert (back["state"], back["reason"], back["note"]) == ("rolled_back", "by_hand", "shift B hears it all night")
     assert (back["is_over"], back["next"], back["machines"][0]["acts"]) == (True, None, False)
     assert back["machines"][0] == {"asset_id": "p1", "model_id": second, "champion_id": first, "acts": False}
     status, why = kept.refused(path, reason="again")
-    assert (status, "start a rollout of a new version" in why) == (409, True)
+    assert (status, why) == (409, f"rollout {view['id']} was rolled back already: shift B hears it all night")
     told = [(e.deed.actor, e.deed.before, e.deed.after, e.deed.why) for e in kept.catalog.audit.find(AuditQuery())]
     assert told[0] == ("anna", {"state": "canary"}, {"state": "rolled_back"}, "shift B hears it all night")
     assert told[2][:3] == ("anna", {"state": "candidate"}, {"state": "shadow"})
@@ -202,6 +204,8 @@ def test_what_may_be_tried_and_what_not(kept: Kept) -> None:
     assert (status, "set aside (p2)" in why) == (409, True)
     status, why = kept.refused("", assets=["p2", "p1"])
     assert (status, why) == (404, "no candidate of p1: train one first (`forewarn train p1`)")
+    share = kept.client.post("/api/v1/rollouts", json={"share": True})
+    assert (share.status_code, share.json()["field"]) == (422, "share")
     status, why = kept.refused("", assets=["p7"])
     assert (status, why) == (404, "there is no asset 'p7'")
     view = kept.begun("p2", "p2")  # by name, although it was set aside: who asks knows better
@@ -212,13 +216,67 @@ def test_what_may_be_tried_and_what_not(kept: Kept) -> None:
     assert (status, why) == (409, f"p2 is in rollout {view['id']!r}, which is under way: end that first")
 
 
+def test_promoted_by_hand_after_it_was_rolled_back_it_acts(kept: Kept) -> None:
+    old, new = kept.champion("p1"), kept.add("p1", 2)
+    path = f"/{kept.begun('p1')['id']}/rollback"
+    assert kept.client.post(f"/api/v1/rollouts{path}", json={"reason": "no"}).status_code == 200
+    kept.clock.now += SECOND
+    for _ in range(2):
+        kept.catalog.models.promote(new, lambda _before, _after: DEED)
+        (machine,) = kept.page()["rollouts"][0]["machines"]
+        assert (machine["champion_id"], machine["acts"]) == (old, True)
+        kept.catalog.models.demote(new, "again", lambda _before, _after: DEED)
+        kept.clock.now += HOUR
+    assert kept.page()["rollouts"][0]["machines"][0]["acts"] is False
+
+
+def test_beside_a_watched_champion_the_canary_acts_and_starts_anew_when_that_goes(kept: Kept) -> None:
+    old = {asset: kept.champion(asset) for asset in ("p1", "p2", "q1")}
+    first = {asset: kept.add(asset, 2) for asset in old}
+    watched = kept.begun()["id"]
+    for _ in range(2):
+        kept.told(watched, Side.CHALLENGER)
+        kept.passes(6.1)
+    second = {asset: kept.add(asset, 3) for asset in ("p1", "q1")}
+    going = kept.begun("p1", "q1", share=0.5)["id"]
+    kept.told(going, Side.CHALLENGER)
+    kept.passes(6.1)
+    (taken,) = canary_of(going, second, 0.5)
+
+    def machines(page: dict[str, Any], rollout_id: str) -> dict[str, tuple[str, bool]]:
+        view = next(r for r in page["rollouts"] if r["id"] == rollout_id)
+        return {m["asset_id"]: (m["champion_id"], m["acts"]) for m in view["machines"]}
+
+    page = kept.page()
+    assert [r["state"] for r in page["rollouts"]] == ["canary", "champion"]
+    assert machines(page, watched) == {asset: (old[asset], asset != taken) for asset in old}
+    assert machines(page, going) == {asset: (first[asset], asset == taken) for asset in second}
+    with kept.site.as_person("goa", Grant(Role.PLANT_ENGINEER, ELSEWHERE)) as far:
+        theirs = far.get("/api/v1/rollouts").json()
+        assert machines(theirs, watched) == {"q1": (old["q1"], taken != "q1")}
+        assert machines(theirs, going) == {"q1": (first["q1"], taken == "q1")}
+
+    kept.told(going, Side.CHALLENGER, alarms=1)
+    kept.clock.now += HOUR
+    path = f"/api/v1/rollouts/{watched}/rollback"
+    assert kept.client.post(path, json={"reason": "too loud"}).status_code == 200
+    kept.passes(0)
+    anew = kept.page()["rollouts"][0]
+    assert (anew["id"], anew["state"], anew["challenger"]) == (going, "canary", None)
+    assert (anew["since"], anew["next"]["rows"]) == (to_rfc3339(kept.clock.now), 0)
+    assert machines(kept.page(), going) == {asset: (old[asset], asset == taken) for asset in second}
+    told = kept.catalog.audit.find(AuditQuery())[0].deed
+    assert (told.actor, told.target) == ("anna", f"rollout {going}")
+    assert told.why == f"its champion changed with rollout {watched} (rolled_back): this step begins anew"
+
+
 def test_strange_names_and_words(kept: Kept) -> None:
     for strange in ("%00", "a%00b", "%0d%0a", "%7f", "none", "%F0%9F%90%9F"):
         assert kept.refused(f"/{strange}/rollback", reason="x")[0] == 404
     kept.add("p1", 1)
     view = kept.begun("p1")
     unreadable = kept.client.post(f"/api/v1/rollouts/{view['id']}/rollback", json={"reason": "a\0b"})
-    assert unreadable.status_code in (200, 400)  # PostgreSQL keeps no such text, and says so
+    assert unreadable.status_code == 422
     assert kept.refused("", assets=["p1\0"])[0] == 404
     for share in (0, 0.001, 1.1, "much"):
         assert kept.refused("", share=share)[0] == 422
@@ -257,7 +315,10 @@ def test_of_a_part_of_the_plant_its_machines_alone(kept: Kept) -> None:
     assert first == {acts["p1"]}
 
 
-def test_newest_first_and_no_more_than_asked_for(kept: Kept) -> None:
+def test_newest_first_and_of_the_ended_no_more_than_asked_for(kept: Kept) -> None:
+    kept.add("p2", 9)
+    going = kept.begun("p2")
+    kept.clock.now += SECOND
     for number in range(3):
         kept.add("p1", number)
         view = kept.begun("p1")
@@ -265,7 +326,7 @@ def test_newest_first_and_no_more_than_asked_for(kept: Kept) -> None:
         kept.clock.now += SECOND
     starts = [r["started_at"] for r in kept.page()["rollouts"]]
     assert starts == sorted(starts, reverse=True)
-    assert [r["started_at"] for r in kept.page(limit=2)["rollouts"]] == starts[:2]
+    assert [r["started_at"] for r in kept.page(limit=2)["rollouts"]] == [*starts[:2], going["started_at"]], "under way"
 
 
 def test_a_server_without_models_says_so(tmp_path: Path) -> None:

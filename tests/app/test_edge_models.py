@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -19,9 +19,9 @@ from forewarn.app.gateway.reaching_out import site_link
 from forewarn.app.gateway.stores import open_stores
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.assets import Asset, Plant
-from forewarn.domain.findings import BY_MODEL, Finding
+from forewarn.domain.findings import BY_EDGE, BY_MODEL, ENSEMBLE, Finding
 from forewarn.domain.gateways import GatewayRole
-from forewarn.domain.model_delivery import MachineDrift, WantedModels
+from forewarn.domain.model_delivery import MachineDrift, Thresholds, WantedModels
 from forewarn.domain.readings import ReadingBatch
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.local.findings import LocalFindings
@@ -43,9 +43,10 @@ class Edge:
     score: ScoreStage
     store: LocalFindings
     newest: int = 0
+    found: list[Finding] = field(default_factory=list)
 
-    def take(self, version: str, artifact: bytes) -> None:
-        wanted = WantedModels(version, {"p1": version}, thresholds={version: DEAF})
+    def take(self, version: str, artifact: bytes, thresholds: Thresholds | None = DEAF) -> None:
+        wanted = WantedModels(version, {"p1": version}, thresholds={} if thresholds is None else {version: thresholds})
         if self.models.local.lacks(wanted):
             self.models.local.fetched(version, "p1", artifact)
         self.models.local.take(wanted)
@@ -62,6 +63,7 @@ class Edge:
             number = first + at + n
             self.newest = START + number * SECOND
             told = self.score.handle(Carriage(number, number, [(number, batch)], batch)).findings
+            self.found += told
             found += [f for f in told if f.detector == BY_MODEL]
         return found
 
@@ -104,6 +106,15 @@ def test_who_stands_by_tells_nothing_of_what_it_judges(tmp_path: Path) -> None:
         partner.role = (GatewayRole.STANDBY, "")
         told_to(site, edge)
         assert site.of("p1") is None
+
+
+def test_what_a_model_finds_at_the_gateway_says_so(tmp_path: Path) -> None:
+    with started(tmp_path) as edge:
+        edge.take(*OLD, thresholds=None)
+        edge.see(0, healthy(1_200, 200))
+        edge.see(1_200, season(1_200, 600))
+        assert {(f.detector, f.detected_by) for f in edge.found} == {(ENSEMBLE, BY_EDGE)}
+        assert {f.detected_by for f in edge.store.open_episodes()} == {BY_EDGE}
 
 
 def season(first: int, rows: int) -> NDArray[np.float64]:

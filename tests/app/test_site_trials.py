@@ -95,7 +95,7 @@ def test_a_rollout_goes_through_on_a_machine_of_the_site_s_own(running: Running)
     assert (told.next, told.challenger) == (NextStep(ModelState.CANARY, None, 0.0, 0, 3_600), None)  # its time has come
     running.day(0, 4_000)
     assert running.state() is ModelState.CANARY
-    assert desk.get("r1").machines == (RolloutMachine("m1", new, old, acts=True),)
+    assert desk.get("r1").machines == (RolloutMachine("m1", new, old, acting=new),)
     assert acting(running) == [new]
     running.day(4_000, 8_000)
     assert running.state() is ModelState.CHAMPION

@@ -11,9 +11,13 @@ from forewarn.app import site_training, terminal
 from forewarn.app.cli import app
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import open_site_catalog
+from forewarn.app.site_rollouts import rollout_desk
 from forewarn.app.site_training import TrainingDesk, model_signer, training_beside
+from forewarn.contracts.anomaly_store import AnomalyQuery
 from forewarn.contracts.audit_log import AuditQuery
-from forewarn.domain.audit import AuditAction
+from forewarn.domain.audit import AuditAction, Deed
+from forewarn.domain.evidence import Evidence
+from forewarn.domain.findings import ENSEMBLE, Feedback, Finding, Severity, Verdict
 from forewarn.domain.jobs import JobState
 from forewarn.domain.model_delivery import Side, Tally
 from forewarn.jobs.training.run import training_job
@@ -64,6 +68,13 @@ def test_trained_shown_promoted_and_rolled_back(directory: Path) -> None:
     assert second, listed
     card = run(directory, "models", "show", second[1][:8]).output
     assert f"beside the champion {first[1]}" in card
+    assert "of p1, a candidate: it waits for a rollout or a person" in card
+    assert re.search(r"\nthreshold: \d+\.\d{3} now, \d+\.\d{3} as it was learned; findings judged: 0\n", card), card
+    judged(directory, first[1])
+    card = run(directory, "models", "show", first[1]).output
+    assert "findings judged: 1" in card
+    assert re.search(r"last word, of 2026-01-01 00:00 UTC: wrong, by anna: from \d+\.\d{3} to \d+\.\d{3}\n", card), card
+    assert "the next training: the machine's page, or GET /api/v1/assets/p1/model" in card
 
     assert run(directory, "models", "promote", second[1], "--reason", "newer").exit_code == 0
     again = run(directory, "models", "promote", second[1], "--reason", "newer")
@@ -75,11 +86,46 @@ def test_trained_shown_promoted_and_rolled_back(directory: Path) -> None:
         assert [entry.deed.why for entry in deeds[:2]] == ["too loud", "newer"]
         artifact = catalog.models.artifact(catalog.models.champions()["p1"].id)
     assert open_signed(artifact, {model_signer(Settings(directory=directory)).public_key})
+    card = run(directory, "models", "show", second[1]).output
+    assert "of p1, rolled back: it neither acts nor is tried" in card
+    assert "as it was learned" not in card  # it judges nothing
+
+
+def judged(directory: Path, model: str) -> None:
+    """Somebody marked a finding of the machine's model wrong."""
+    at = 1_767_225_600_000_000
+    evidence = Evidence(1.4, 1.3, 0, 1, at, at, model=model)
+    with open_site_catalog(Settings(directory=directory)) as catalog:
+        signal = catalog.plant.signals("p1")[0]
+        found = Finding(
+            signal.key, signal.id, "p1", ENSEMBLE, "x", Severity.HIGH, 0.9, 1.0, 1.0, "", at, at, at, evidence=evidence
+        )
+        catalog.anomalies.upsert([found])
+        (anomaly,) = catalog.anomalies.find(AnomalyQuery(asset_id="p1"))[0]
+        catalog.anomalies.give_feedback(anomaly.id, Feedback(Verdict.WRONG, "", "anna", at))
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback", "rollout stop"])
+@pytest.mark.parametrize("reason", ["", "  ", "\u200b", "to \x1b[31mloud"])
+def test_a_reason_says_something(directory: Path, command: str, reason: str) -> None:
+    refused = run(directory, "models", *command.split(), "p1", "--reason", reason)
+    assert (refused.exit_code, "--reason" in refused.output, "\x1b[31m" in refused.output) == (2, True, False)
+
+
+def test_nothing_that_is_told_commands_the_terminal(directory: Path) -> None:
+    refused = run(directory, "models", "rollout", "start", "pump-104\x1b[31m")
+    assert (refused.exit_code, "there is no asset 'pump-104\\x1b[31m'" in refused.output) == (1, True), refused.output
+    for command in ("show", "promote", "rollback"):
+        more = [] if command == "show" else ["--reason", "loud"]
+        refused = run(directory, "models", command, "pump-104\x1b[31m", *more)
+        assert (refused.exit_code, "\x1b" in refused.output) == (1, False), refused.output
 
 
 def test_a_rollout_is_started_listed_and_stopped(directory: Path) -> None:
     none = run(directory, "models", "rollout", "start", "p2")
     assert (none.exit_code, "no candidate of p2" in none.output) == (1, True)
+    none = run(directory, "models", "rollout", "start", "p2", "nosuch")
+    assert (none.exit_code, "there is no asset 'nosuch'" in none.output) == (1, True)
     assert run(directory, "train", "p2", "--days", "0.07").exit_code == 0
     begun = run(directory, "models", "rollout", "start", "p2").output
     rollout = begun.split()[1].rstrip(":")
@@ -102,12 +148,25 @@ def test_a_rollout_is_started_listed_and_stopped(directory: Path) -> None:
     assert (none.exit_code, "there is no rollout 'nobody'" in none.output) == (1, True)
     assert run(directory, "models", "rollout", "stop", rollout, "--reason", "no time").exit_code == 0
     assert "rolled back for 0 min, by hand: no time" in run(directory, "models", "rollout", "list").output
+    assert "Nothing was told" not in run(directory, "models", "rollout", "show", rollout).output
+    again = run(directory, "models", "rollout", "stop", rollout, "--reason", "no time")
+    assert (again.exit_code, f"rollout {rollout} was rolled back already: no time" in again.output) == (1, True)
     with open_site_catalog(Settings(directory=directory)) as catalog:
         deeds = catalog.audit.find(AuditQuery(actions=(AuditAction.MODEL_CHANGED,)))
     assert [(entry.deed.after, entry.deed.why) for entry in deeds[:2]] == [
         ({"state": "rolled_back"}, "no time"),
         ({"state": "shadow"}, ""),
     ]
+
+
+def test_a_reason_of_an_older_forewarn_is_told_on_one_line_and_escaped(directory: Path) -> None:
+    assert run(directory, "train", "p2", "--days", "0.065").exit_code == 0
+    rollout = run(directory, "models", "rollout", "start", "p2").output.split()[1].rstrip(":")
+    settings, deed = Settings(directory=directory), Deed(AuditAction.MODEL_CHANGED, "anna", "a rollout")
+    with open_site_catalog(settings) as catalog:
+        rollout_desk(settings, catalog).roll_back(rollout, "to\n\x1b[2Jloud", lambda _before, _after: deed)
+    for command in (["list"], ["show", rollout]):
+        assert "by hand: to\\n\\x1b[2Jloud" in run(directory, "models", "rollout", *command).output
 
 
 def told_of(directory: Path, rollout_id: str) -> None:

@@ -75,11 +75,13 @@ def test_journal_tells_what_happened(page: Page, alarm: str) -> None:
     row = row_of(page, alarm)
     row.focus()
     page.keyboard.press("c")
-    page.get_by_role("textbox", name="Comment").fill("heard it from the gangway")
+    page.get_by_role("textbox", name="Comment").fill("heard it from the gangway " + "x" * 500)
     page.get_by_role("button", name="Add comment").click()
     row.get_by_role("button").first.click()
     expect(page.get_by_text("heard it from the gangway")).to_be_visible()
     expect(page.get_by_text("Raised", exact=True).first).to_be_visible()
+    wide = "parts => parts.filter(part => part.scrollWidth > part.clientWidth + 1).length"
+    assert page.get_by_role("dialog").locator("> *").evaluate_all(wide) == 0
 
 
 def test_a_refused_action_is_told_beside_its_alarm(page: Page, demo_server: SiteProcess, alarm: str) -> None:

@@ -65,6 +65,10 @@ def test_who_has_no_model_learns_what_one_is_and_trains(engineer: Page) -> None:
     engineer.goto("/models")
     expect(engineer.get_by_text("No machine has a model yet")).to_be_visible()
     expect(engineer.get_by_text("forewarn train --all")).to_be_visible()
+    engineer.get_by_label("Days of past").fill("")
+    expect(engineer.get_by_label("Days of past")).to_have_accessible_description("From 1 to 366")
+    expect(engineer.get_by_role("button", name="Train all")).to_be_disabled()
+    engineer.get_by_label("Days of past").fill("14")
     engineer.get_by_role("button", name="Train all").press("Enter")
     expect(engineer.get_by_role("status").filter(has_text="Training of 2 machines is done.")).to_be_visible(
         timeout=60_000

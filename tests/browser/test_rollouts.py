@@ -20,6 +20,7 @@ from forewarn.kit.clock import HOUR, now_us
 from tests.browser.test_access import RUN_AXE, SIZES
 from tests.browser.test_gateways import speaking, status
 from tests.browser.test_models import found_in_its_past, trained
+from tests.browser.test_offline import NEVER_LATER, offline
 from tests.browser.test_sign_in import choose_password, sign_in
 from tests.jobs.training.a_past import fill
 from tests.site_process import SiteProcess
@@ -83,7 +84,11 @@ def test_an_engineer_begins_a_rollout_sees_both_sides_and_takes_it_back(plant: S
     dialog = engineer.get_by_role("dialog")
     expect(dialog.get_by_role("checkbox", name=re.compile("^PUMP-3"))).not_to_be_checked()
     expect(dialog).to_contain_text(f"Set aside: {WEAK}")
-    dialog.get_by_label("Acts first on so many of them").fill("50")
+    share = dialog.get_by_label("Acts first on so many of them")
+    share.fill("")
+    expect(share).to_have_accessible_description("From 1 to 100")
+    expect(dialog.get_by_role("button", name="Begin rollout")).to_be_disabled()
+    share.fill("50")
     expect(dialog.get_by_role("status")).to_contain_text("the new models act on 1 of 2 machines, later on all.")
     dialog.get_by_role("button", name="Begin rollout").press("Enter")
 
@@ -103,14 +108,24 @@ def test_an_engineer_begins_a_rollout_sees_both_sides_and_takes_it_back(plant: S
     engineer.goto("/models/pump-1")
     expect(engineer.get_by_label("Rollout of the machine").locator("[aria-current=step]")).to_have_text("Shadow")
     engineer.get_by_role("link", name="Both sides, and roll back").press("Enter")
+    with offline(engineer):
+        panel.get_by_role("button", name="Roll back").press("Enter")
+        dialog.get_by_label("Why").fill("pressed without a connection")
+        dialog.get_by_role("button", name="Roll back").press("Enter")
+        expect(dialog.get_by_role("alert")).to_contain_text(NEVER_LATER)
+        expect(dialog.get_by_label("Why")).to_have_value("pressed without a connection")
+        dialog.get_by_role("button", name="Leave it as it is").click()
+    assert plant.http.get("/api/v1/rollouts").json()["rollouts"][0]["is_over"] is False
     panel.get_by_role("button", name="Roll back").press("Enter")
     expect(dialog).to_contain_text("What acts now goes on acting")
+    expect(dialog.get_by_role("alert")).to_have_count(0)
     expect(dialog.get_by_role("button", name="Roll back")).to_be_disabled()
     dialog.get_by_label("Why").fill("the plant is cleaned today")
     dialog.get_by_role("button", name="Roll back").press("Enter")
     expect(panel).to_have_count(0)
     ended = engineer.get_by_label("Ended rollouts").first
     expect(ended).to_contain_text("Rolled back: by hand")
+    expect(ended).not_to_contain_text("No data")
     expect(ended).to_contain_text("The plant is cleaned today")
     assert plant.http.get("/api/v1/rollouts").json()["rollouts"][0]["note"] == "the plant is cleaned today"
 
@@ -182,3 +197,18 @@ def test_axe_and_width(plant: SiteProcess, engineer: Page, axe_source: str, size
         if (width := engineer.evaluate("document.documentElement.scrollWidth")) > SIZES[size]["width"]:
             found[f"{address} width"] = width
     assert found == {}
+
+
+def test_when_all_were_taken_back_none_acts_and_a_long_reason_does_not_widen_the_page(
+    plant: SiteProcess, engineer: Page
+) -> None:
+    champion = plant.http.get("/api/v1/assets/pump-2/model").json()["champion"]["id"]
+    assert plant.http.post(f"/api/v1/models/{champion}/rollback", json={"reason": "x" * 2_000}).is_success
+    for size in SIZES.values():
+        engineer.set_viewport_size(size)
+        engineer.goto("/models/pump-2")
+        expect(engineer.get_by_label("History of models")).to_contain_text("xxx")
+        assert engineer.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    expect(engineer.get_by_text("No model acts on this machine")).to_be_visible()
+    expect(engineer.get_by_text("No model of this machine yet")).to_have_count(0)
+    expect(engineer.get_by_role("navigation", name="Place in the plant")).to_contain_text("Model of PUMP-2")

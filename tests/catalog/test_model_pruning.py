@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from forewarn.catalog import Catalog, Seal, models, open_catalog
+from forewarn.catalog import Catalog, Seal, model_champions, open_catalog
 from forewarn.catalog.model_files import ModelFiles
 from forewarn.contracts.audit_log import AuditQuery
 from forewarn.domain.access import Scope
@@ -190,7 +190,7 @@ def test_who_gives_way_to_the_one_before_never_waits_crosswise_with_pruning(
     registry.start(Rollout("r1", {"p1": newer}, 1), DEED)
     for state in (ModelState.SHADOW, ModelState.CANARY, ModelState.CHAMPION):
         registry.change_rollout("r1", partial(replace, state=state), lambda _before, _after: DEED)
-    set_state, halfway, go = models._set_state, Event(), Event()
+    set_state, halfway, go = model_champions._set_state, Event(), Event()
 
     def pausing(*given: Any) -> None:
         set_state(*given)
@@ -203,7 +203,7 @@ def test_who_gives_way_to_the_one_before_never_waits_crosswise_with_pruning(
         else:
             registry.change_rollout("r1", partial(replace, state=ModelState.ROLLED_BACK), lambda _b, _a: DEED)
 
-    monkeypatch.setattr(models, "_set_state", pausing)
+    monkeypatch.setattr(model_champions, "_set_state", pausing)
     with ThreadPoolExecutor(2) as pool:
         giving = pool.submit(give_way)
         assert halfway.wait(20)

@@ -30,6 +30,7 @@ from forewarn.domain.errors import (
     InvalidInput,
     NotAllowed,
     NotFound,
+    StorageDamaged,
     StorageFailed,
 )
 from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion, Span, TrainingCost
@@ -122,7 +123,7 @@ def test_the_same_content_again_changes_nothing_but_mends_its_file(
     file = tmp_path / "models" / version.id[:2] / version.id
     for harm in (signed[:-1], b"", signed[:-1] + bytes([signed[-1] ^ 1]), None):
         file.unlink() if harm is None else file.write_bytes(harm)
-        with pytest.raises((StorageFailed, NotFound), match="train"):
+        with pytest.raises(NotFound if harm is None else StorageDamaged, match="train"):
             registry.artifact(version.id)
         again = registry.add(replace(version, created_at=999, template="other"), signed, DEED)
         assert (again.state, again.created_at, again.template) == (ModelState.CHAMPION, 100, stored.template)

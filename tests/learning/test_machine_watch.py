@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.domain.findings import BY_MODEL, ENSEMBLE, Finding
+from forewarn.domain.findings import BY_MODEL, BY_SITE, ENSEMBLE, Finding
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.machine_model import MachineModel, learn_machine
 from forewarn.learning.machine_watch import MachineWatch
@@ -72,6 +72,7 @@ def test_a_finding_says_which_signal_how_far_in_which_window_and_by_which_model(
     opened = told(watch(Models(MACHINE_B)), {"b": sick()}, [])[0]
     assert opened.signal_id == "b.flow"
     assert opened.signal_key == TABLE.key_of["b.flow"]
+    assert (opened.detector, opened.detected_by) == (ENSEMBLE, BY_SITE)
     assert opened.expected == pytest.approx(opened.value + 6.0, abs=2.5)
     assert "flow is" in opened.reason
     assert "goes with the rest" in opened.reason

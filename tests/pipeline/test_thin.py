@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from forewarn.contracts.outbox import Delivery, Packed, Parcel, ParcelKind, Tall
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent, AlarmState
 from forewarn.domain.assets import Asset, Signal
-from forewarn.domain.errors import StorageFailed
+from forewarn.domain.errors import ConfigurationError, StorageFailed
 from forewarn.domain.findings import Finding, Severity
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.series import Series
@@ -323,6 +324,18 @@ def test_a_carriage_that_could_not_be_stored_is_not_thinned_twice(
     assert sum(p.packed.kind is ParcelKind.FINDINGS for p in gateway.parcels()) == 1
     assert gateway.outbox.sums().adds_up
     assert gateway.outbox.sums().read == 31 * 4
+
+
+@pytest.mark.parametrize("more", [[["of a later version"]], [1, 2]])
+def test_what_a_later_version_left_is_named_and_kept(gateway: Gateway, more: list[object]) -> None:
+    gateway.run(70)
+    gateway.second([finding(69)])
+    state = gateway.outbox.state
+    later = msgspec.msgpack.encode([*msgspec.msgpack.decode(state), *more])
+    gateway.outbox.pack([], Tally(0, 0, 0, gateway.outbox.sums().in_hand), later, gateway.outbox.offset)
+    with pytest.raises(ConfigurationError, match="install that version or a later one; nothing is lost"):
+        gateway.restart()
+    assert gateway.outbox.state == later
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.sampled_from([Method.SWINGING_DOOR, Method.MINUTES]))

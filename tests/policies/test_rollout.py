@@ -155,10 +155,14 @@ def test_only_the_steps_that_there_are() -> None:
             if after in STEPS[before]:
                 check_step(before, after)
             else:
-                with pytest.raises(Conflict, match=f"{before.value} does not become {after.value}"):
+                with pytest.raises(Conflict, match=f"{words(before)} does not become {words(after)}"):
                     check_step(before, after)
-    with pytest.raises(Conflict):
-        roll_back(replace(rollout(), state=ModelState.ROLLED_BACK), RollbackReason.BY_HAND, "", NOW)
+    with pytest.raises(Conflict, match="was rolled back already: too loud"):
+        roll_back(replace(rollout(), state=ModelState.ROLLED_BACK, note="too loud"), RollbackReason.BY_HAND, "", NOW)
+
+
+def words(state: ModelState) -> str:
+    return state.value.replace("_", " ")
 
 
 COUNTS = st.integers(0, 50)

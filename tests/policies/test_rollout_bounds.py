@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from forewarn.domain.model_versions import ModelState
@@ -74,7 +74,7 @@ def test_the_rate_that_is_told_says_of_any_count_whether_it_is_within(
     challenger: Observed, champion: Observed | None
 ) -> None:
     bounds = bounds_of(challenger, champion, SETTINGS)
-    assert (bounds is None) == (challenger.asset_s / WEEK_S == 0)
+    assert (bounds is not None) or challenger.asset_s < 1e-290, "too little to tell a rate"
     if bounds is not None:
         is_within = challenger.alarms / (challenger.asset_s / WEEK_S) <= bounds.alarms_per_week
         fine = replace(good(challenger, bounds), alarms=challenger.alarms)
@@ -83,9 +83,39 @@ def test_the_rate_that_is_told_says_of_any_count_whether_it_is_within(
 
 def test_one_alarm_in_an_hour_is_chance_and_the_bound_comes_down_as_more_is_judged() -> None:
     told = [bounds_of(Observed(NOW, asset_s=hours * 3_600.0), None, SETTINGS) for hours in (0.01, 1, 24, 168, 168_000)]
-    assert [b and b.alarms for b in told] == [0, 1, 2, 5, 1_099]
-    assert [b and round(b.alarms_per_week, 2) for b in told] == [0.0, 168.0, 14.0, 5.0, 1.1]
+    assert [b and b.alarms for b in told] == [1, 1, 2, 5, 1_099]
+    assert [b and round(b.alarms_per_week, 2) for b in told] == [16_800.0, 168.0, 14.0, 5.0, 1.1]
     assert told[-1] == Bounds(1_099, 1.099, 10.0, 0.001, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("new", "champion", "judged_s"),
+    [(1, 1, 30), (2, 2, 1_200), (3, 3, 3_600), (10, 10, 7_200), (1, 0, 590), (1, 0, 1), (4, 3, 600), (3, 1, 60)],
+)
+def test_a_fault_of_the_machine_of_which_both_tell_is_none_of_the_model(new: int, champion: int, judged_s: int) -> None:
+    """Or of which the new one tells a little earlier."""
+    sides = Observed(NOW, asset_s=judged_s, alarms=new), Observed(NOW, asset_s=judged_s, alarms=champion)
+    assert find_fault(*sides, SETTINGS) is None
+
+
+@pytest.mark.parametrize(("new", "champion", "judged_s"), [(2, 0, 600), (9, 1, 600), (30, 10, 7_200), (60, 20, 90_000)])
+def test_alarms_of_its_own_are(new: int, champion: int, judged_s: int) -> None:
+    sides = Observed(NOW, asset_s=judged_s, alarms=new), Observed(NOW, asset_s=judged_s, alarms=champion)
+    fault = find_fault(*sides, SETTINGS)
+    assert fault is not None
+    assert fault[0] is RollbackReason.ALARM_RATE
+
+
+def test_why_it_goes_is_told_in_counts_and_the_time_they_were_counted_in() -> None:
+    hours = Observed(NOW, asset_s=5_400, alarms=12), Observed(NOW, asset_s=5_400, alarms=1)
+    assert find_fault(*hours, SETTINGS) == (
+        RollbackReason.ALARM_RATE,
+        "12 alarms in 1.5 machine-hours, where 6 may be chance (champion: 1 alarm in 1.5 machine-hours)",
+    )
+    assert find_fault(Observed(NOW, asset_s=WEEK_S, alarms=9), None, SETTINGS) == (
+        RollbackReason.ALARM_RATE,
+        "9 alarms in 1.00 asset-weeks, where 5 may be chance (no champion)",
+    )
 
 
 def test_what_a_gateway_tells_in_excess_is_judged_at_once() -> None:
@@ -147,3 +177,15 @@ def test_what_another_state_counted_is_no_progress() -> None:
         assert told is not None
         assert (told.into, told.rows, told.progress, told.at) == (ModelState.CHAMPION, 0, 0.0, NOW + 24 * HOUR)
     assert all(state in OPEN or not next_step(replace(at, state=state), None, NOW + 9 * DAY) for state in ModelState)
+
+
+@given(st.floats(0, 1e15), st.integers(0, 1 << 53))
+@example(0.0, 1)
+@example(5e-324, 1)
+@example(1e-300, 1 << 53)
+def test_alarms_a_week_are_a_number_or_not_told(asset_s: float, alarms: int) -> None:
+    seen = Observed(NOW, asset_s=asset_s, alarms=alarms)
+    told, bounds = seen.alarms_per_week, bounds_of(seen, None, SETTINGS)
+    assert told is None or (math.isfinite(told) and told == alarms / seen.asset_weeks)
+    assert bounds is None or math.isfinite(bounds.alarms_per_week)
+    assert (told is None) <= (asset_s < 1)

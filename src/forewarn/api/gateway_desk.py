@@ -1,7 +1,7 @@
 """What this process remembers of the gateways between their requests."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -12,14 +12,14 @@ from fastapi import Request
 from numpy.typing import NDArray
 
 from forewarn.api.condition_findings import ConditionFindings, behind
-from forewarn.api.gateway_drift import GatewayDrift
+from forewarn.api.gateway_drift import GatewayDrift, bounded
 from forewarn.api.gateway_tables import SignalTables
 from forewarn.contracts.edge_intake import EdgeIntake
 from forewarn.contracts.gateway_store import GatewayStore
 from forewarn.contracts.plant_view import PlantView
 from forewarn.domain.errors import NotFound
 from forewarn.domain.gateways import GatewayRole, GatewayStatus
-from forewarn.domain.model_delivery import HeldModels, WantedModels
+from forewarn.domain.model_delivery import DriftNews, HeldModels, WantedModels
 
 # Heartbeats that rates are taken from: a minute of them.
 _BEATS: Final = 13
@@ -77,6 +77,19 @@ class GatewayDesk:
 
     def models(self, gateway: str) -> ModelsThere:
         return self._models.get(gateway, ModelsThere(WantedModels()))
+
+    def told_drift(
+        self, gateway: str, news: DriftNews | None, collected: Collection[str], plant: PlantView, latest: int
+    ) -> int:
+        """With a heartbeat, after `told_models`. collected: ids. latest: as in `bounded`. The number of the newest that
+        is known of it."""
+
+        def own(asset_id: str) -> list[str]:
+            return [signal.id for signal in plant.signals_of(asset_id) if signal.id in collected]
+
+        there = self.models(gateway)
+        kept = None if news is None else bounded(news, own, latest)
+        return self.drift.told(gateway, kept, there.wanted.acting, None if there.held is None else there.held.acting)
 
     async def load(self, gateway: str, store: GatewayStore) -> None:
         """The table that it sent before this process began."""

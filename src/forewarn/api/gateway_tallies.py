@@ -41,7 +41,7 @@ def told_models(body: bytes) -> tuple[list[Tally], HeldModels | None, DriftNews 
     if drift is not None and not _can_be(drift):
         raise InvalidInput(
             f"drift: at most {_MOST_MACHINES:,} machines of {_MOST_SIGNALS:,} signals, each figure within what it can "
-            "be",
+            "be, over and usual both or neither",
             field="drift",
         )
     return tallies, held, drift
@@ -64,6 +64,7 @@ def _is_drift(machine: MachineDrift) -> bool:
         and len(machine.signals) <= _MOST_SIGNALS
         and all(len(signal_id) <= _LONGEST_ID for signal_id in machine.signals)
         and all(math.isfinite(figure) and figure >= 0 for figure in figures)
+        and len(shares) != 1
         and all(0 <= share <= 1 for share in shares)
     )
 
@@ -86,6 +87,8 @@ def _possible(tally: Tally) -> bool:
         and "\0" not in tally.rollout_id
         and all(0 <= time < _LATEST for time in (tally.since, tally.run))
         and all(0 <= count < _MOST_COUNT for count in counts)
+        and tally.opinions <= tally.rows
+        and tally.errors <= tally.calls
         and len(tally.latency) <= len(LATENCY_CLASSES) + 1
         and math.isfinite(tally.asset_s)
         and 0 <= tally.asset_s < _MOST_COUNT

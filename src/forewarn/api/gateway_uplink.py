@@ -314,7 +314,8 @@ async def beat(request: Request) -> Response:
     collected = desk.collects(gateway, parts.plant)
     wanted = await anyio.to_thread.run_sync(_models, parts, gateway, collected, tallies)
     known = desk.told_models(gateway, wanted, held, parts.clock())
-    newest = desk.drift.told(gateway, drift, wanted.acting)
+    # A clock far ahead must not make a judgement the newest for good.
+    newest = desk.told_drift(gateway, drift, frozenset(collected), parts.plant, parts.clock() + parts.future_us)
     told = {"models": wanted.revision, "held": known, "drift": newest}
     return _answer({"time": parts.clock(), "requests": requests, **told})
 

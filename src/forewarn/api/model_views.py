@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from forewarn.api.times import Instant, text_of
 from forewarn.domain.findings import Verdict
@@ -13,6 +13,13 @@ from forewarn.domain.model_delivery import MachineDrift
 from forewarn.domain.model_versions import ModelCard, ModelState, ModelVersion, SharedLearning
 from forewarn.learning.hindsight import HealthyScores
 from forewarn.learning.thresholds import ThresholdNow, ThresholdStep
+from forewarn.policies.model_delivery import farthest_first
+from forewarn.policies.reasons import LONGEST_REASON, reason_of
+
+# The bounds are for the document; what holds is `reason_of`, which does not count what surrounds the words.
+Reason = Annotated[
+    str, AfterValidator(reason_of), Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_REASON})
+]
 
 
 class SpanView(BaseModel):
@@ -281,7 +288,7 @@ class DriftView(BaseModel):
 
     @classmethod
     def of(cls, told: MachineDrift, by: str) -> Self:
-        far = sorted(told.signals.items(), key=lambda one: -one[1][0] / max(one[1][1], 1e-9))
+        far = farthest_first(told.signals)
         return cls(
             judged_at=text_of(told.at),
             by=by,
@@ -322,13 +329,15 @@ class TrainRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     assets: Sequence[str] = Field((), max_length=10_000)
-    days: float = Field(14.0, gt=0, le=3_660)
+    days: float = Field(14.0, gt=0, le=3_660, strict=True)
 
 
 class Because(BaseModel):
+    """reason: in words; it goes into the audit log."""
+
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Reason
 
 
 def _summary(version: ModelVersion) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Trained models: versions with their cards, who is champion, and training."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -88,7 +89,7 @@ def get_asset_model(asset_id: str, parts: Parts, request: Request) -> AssetModel
         thresholds=[ThresholdView.of(told) for told in of.thresholds(asset_id)],
         job=JobView.of(jobs[0]) if jobs else None,
         next_training=None if (planned := of.next_training(asset_id)) is None else NextTrainingView.of(planned),
-        drift=None if champion is None else _drift(asset_id, parts, request),
+        drift=_drift(asset_id, champion, history, parts, request),
     )
 
 
@@ -139,12 +140,20 @@ def cancel_job(job_id: str, parts: Parts, request: Request) -> JobView:
     return JobView.of(_of(parts).jobs.cancel(_printable(job_id), deed))
 
 
-def _drift(asset_id: str, parts: ApiParts, request: Request) -> DriftView | None:
-    """As the gateway says that judges it, else as the site's own line does; None where nothing was judged."""
-    by, told = desk_of(request).drift.of(asset_id) or ("", _of(parts).drift(asset_id))
+def _drift(
+    asset_id: str, champion: ModelVersion | None, history: Sequence[ModelVersion], parts: ApiParts, request: Request
+) -> DriftView | None:
+    """As the gateway says that judges what acts, else as the site's own line does; None where nothing was judged."""
+    own = {signal.id for signal in parts.plant.signals_of(asset_id)}
+    planned = parts.delivery.wanted(own).acting.get(asset_id, "")
+    # What is planned follows the registry seconds later.
+    acting = next((v for v in history if v.id == planned and v.state is ModelState.CANARY), champion)
+    if acting is None:
+        return None
+    told_there = desk_of(request).drift.of(asset_id, acting.id, acting.state_since)
+    by, told = told_there or ("", _of(parts).drift(asset_id))
     if told is None or not (told.signals or told.over is not None):
         return None
-    own = {signal.id for signal in parts.plant.signals_of(asset_id)}
     return DriftView.of(replace(told, signals={s: figures for s, figures in told.signals.items() if s in own}), by)
 
 

@@ -1,23 +1,21 @@
 """Rollouts as the API tells them."""
 
-import math
 from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from forewarn.api.times import Instant, text_of
-from forewarn.domain.model_versions import ModelState, ModelVersion
+from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import (
     Bounds,
+    Candidate,
     NextStep,
     Observed,
     RollbackReason,
     RolloutMachine,
     RolloutProgress,
 )
-
-_WEEK_S = 7 * 86_400.0
 
 
 class RolloutMachineView(BaseModel):
@@ -72,14 +70,12 @@ class RolloutSideView(BaseModel):
 
     @classmethod
     def of(cls, seen: Observed) -> Self:
-        weeks = seen.asset_s / _WEEK_S
-        rate = seen.alarms / weeks if weeks > 0 else math.inf
         return cls(
             hours=seen.asset_s / 3_600,
             rows=seen.rows,
             opinions=seen.opinions / seen.rows if seen.rows else None,
             alarms=seen.alarms,
-            alarms_per_week=rate if math.isfinite(rate) else None,
+            alarms_per_week=seen.alarms_per_week,
             calls=seen.calls,
             errors=seen.errors,
             latency_ms=seen.latency_ms,
@@ -107,9 +103,10 @@ class RolloutBoundsView(BaseModel):
 
 
 class RolloutView(BaseModel):
-    """since: it is in that state. share: of its machines, that the canary acts on. reason, note: why it went back.
-    machines: those that one may see. is_over: nothing is left to decide. challenger, champion: null where nothing was
-    told yet; bounds: null where there is nothing to compare; next: null before it begins and once it is over."""
+    """since: it is in that state, or began it anew as another rollout changed a champion. share: of its machines, that
+    the canary acts on. reason, note: why it went back. machines: those that one may see. is_over: nothing is left to
+    decide. challenger, champion: null where nothing was told yet; bounds: null where there is nothing to compare; next:
+    null before it begins and once it is over."""
 
     id: str
     state: ModelState
@@ -154,12 +151,12 @@ class CandidateView(BaseModel):
     reason: str
 
     @classmethod
-    def of(cls, version: ModelVersion) -> Self:
+    def of(cls, candidate: Candidate) -> Self:
         return cls(
-            asset_id=version.asset_id,
-            model_id=version.id,
-            created_at=text_of(version.created_at),
-            reason=version.reason,
+            asset_id=candidate.asset_id,
+            model_id=candidate.version,
+            created_at=text_of(candidate.created_at),
+            reason=candidate.reason,
         )
 
 
@@ -177,7 +174,7 @@ class StartRollout(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     assets: Sequence[str] = Field((), max_length=10_000)
-    share: float = Field(0.1, ge=0.01, le=1)
+    share: float = Field(0.1, ge=0.01, le=1, strict=True)
 
 
 def _step_name(into: ModelState | None) -> Literal["canary", "champion", "watched"]:

@@ -14,6 +14,7 @@ from forewarn.contracts.rollout_desk import Moved, RolloutDesk
 from forewarn.domain.audit import AuditAction, Deed
 from forewarn.domain.errors import Conflict, NotFound
 from forewarn.domain.rollouts import Rollout
+from forewarn.policies.rollout import step_told
 
 router = APIRouter(
     prefix="/api/v1",
@@ -26,12 +27,12 @@ router = APIRouter(
 
 @router.get("/rollouts")
 def list_rollouts(parts: Parts, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> RolloutPage:
-    """Newest first, each with how far it is, what both sides did and what the new one must keep within; and the
-    candidates of which one may be begun."""
+    """Newest first, those under way beyond `limit` as well; each with how far it is, what both sides did and what the
+    new one must keep within; and the candidates of which one may be begun."""
     desk = _desk(parts)
     return RolloutPage(
         rollouts=[RolloutView.of(told) for told in desk.newest(limit)],
-        candidates=[CandidateView.of(version) for version in desk.candidates()],
+        candidates=[CandidateView.of(candidate) for candidate in desk.candidates()],
     )
 
 
@@ -62,16 +63,7 @@ def _desk(parts: ApiParts) -> RolloutDesk:
 
 def _moving(request: Request, why: str = "") -> Moved:
     def deed(before: Rollout | None, after: Rollout) -> Deed:
-        told: dict[str, object] = {"state": after.state.value}
-        if before is None:
-            told |= {"machines": len(after.versions), "share": after.share}
-        return deed_of(
-            request,
-            AuditAction.MODEL_CHANGED,
-            f"rollout {after.id}",
-            before=None if before is None else {"state": before.state.value},
-            after=told,
-            why=why,
-        )
+        was, told = step_told(before, after)
+        return deed_of(request, AuditAction.MODEL_CHANGED, f"rollout {after.id}", before=was, after=told, why=why)
 
     return deed

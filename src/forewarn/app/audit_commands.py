@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import seal_of
-from forewarn.app.terminal import say
+from forewarn.app.terminal import plain, say
 from forewarn.catalog.audit import CatalogAudit, open_audit
 from forewarn.catalog.inspection import CatalogState, catalog_state
 from forewarn.contracts.audit_log import AuditQuery
@@ -55,9 +55,4 @@ def _line(entry: AuditEntry) -> str:
     told = [f"{entry.number:>6}", to_rfc3339(entry.at), deed.action.value, deed.actor or "-", deed.target or "-"]
     told += [deed.address] if deed.address else []
     told += [f"({deed.why})"] if deed.why else []
-    return _plain("  ".join(told))
-
-
-def _plain(text: str) -> str:
-    """Without what could command a terminal: names that were tried to sign in with are anybody's choice."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain("  ".join(told))

@@ -1,19 +1,21 @@
 """`forewarn models`: champions, cards, promotion and roll-back from the command line of the site's machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from forewarn.app.access_words import existing_catalog
-from forewarn.app.model_words import age, card_lines, percent, shift_words
+from forewarn.app.model_words import age, card_lines, percent, shift_words, threshold_lines
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import local_deed
+from forewarn.app.site_thresholds import thresholds_beside
 from forewarn.app.terminal import say
+from forewarn.catalog import Catalog
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.domain.audit import AuditAction
-from forewarn.domain.errors import InvalidInput, NotFound
-from forewarn.domain.model_versions import ModelVersion
+from forewarn.domain.errors import ForewarnError, InvalidInput, NotFound
+from forewarn.domain.model_versions import ModelState, ModelVersion
 from forewarn.jobs.training.run import promoted
 from forewarn.kit.clock import now_us
 from forewarn.policies.rollout import OPEN
@@ -54,8 +56,22 @@ def _challenger(version: ModelVersion | None) -> str:
 
 def show_model(settings: Settings, model: str, console: Console) -> None:
     with existing_catalog(settings) as catalog:
-        for line in card_lines(whole(catalog.models, model)):
+        version = whole(catalog.models, model)
+        for line in (*card_lines(version), *_thresholds(settings, catalog, version)):
             say(line, to=console)
+
+
+def _thresholds(settings: Settings, catalog: Catalog, version: ModelVersion) -> Iterator[str]:
+    """Of what acts or may. What the running site alone knows, it is to be asked for."""
+    if version.state not in OPEN | {ModelState.CHAMPION} or version.bytes_deleted_at is not None:
+        return
+    try:
+        yield from threshold_lines(thresholds_beside(settings, catalog, version))
+    except ForewarnError as error:
+        yield f"threshold: not known, as the model cannot be read: {error}"
+    if version.state is ModelState.CHAMPION:
+        asked = f"GET /api/v1/assets/{version.asset_id}/model"
+        yield f"drift, every step of the threshold and the next training: the machine's page, or {asked}"
 
 
 def promote(settings: Settings, model: str, reason: str, console: Console) -> None:

@@ -1,17 +1,19 @@
 """A model's card in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from forewarn.app.terminal import plain
 from forewarn.domain.model_versions import ModelCard, ModelVersion
+from forewarn.learning.thresholds import ThresholdNow, ThresholdStep
 
 _STANDS = {
-    "candidate": "waits for a rollout or a person",
-    "shadow": "scores beside the champion, and nobody hears of it",
-    "canary": "acts on a part of its rollout's machines",
-    "champion": "acts on the machine",
-    "retired": "another took its place",
-    "rolled_back": "was taken back",
+    "candidate": "a candidate: it waits for a rollout or a person",
+    "shadow": "in the shadow: it scores beside the champion, and nobody hears of it",
+    "canary": "a canary: it acts on a part of its rollout's machines",
+    "champion": "the champion: it acts on the machine",
+    "retired": "retired: another took its place",
+    "rolled_back": "rolled back: it neither acts nor is tried",
 }
 
 
@@ -55,9 +57,9 @@ def card_lines(version: ModelVersion) -> Iterator[str]:
     """A line each, for people."""
     card = version.card
     yield f"Model {version.id}"
-    yield f"of {version.asset_id}: {version.state.value.replace('_', ' ')}, which {_STANDS[version.state.value]}"
+    yield f"of {version.asset_id}, {_STANDS[version.state.value]}"
     if version.reason:
-        yield f"  because: {version.reason}"
+        yield f"  because: {plain(version.reason)}"
     if version.bytes_deleted_at is not None:
         yield f"its bytes were deleted on {day(version.bytes_deleted_at)} UTC: it can neither act nor be tried"
     yield f"trained {day(version.created_at)} UTC on {card.rows:,} rows{_from(card)}"
@@ -80,6 +82,20 @@ def card_lines(version: ModelVersion) -> Iterator[str]:
         )
     for note in card.notes:
         yield f"note: {note}"
+
+
+def threshold_lines(told: Sequence[ThresholdNow]) -> Iterator[str]:
+    """A line each, for people; in units of the healthy quantile."""
+    for one in told:
+        of = f" of regime {one.regime + 1}" if len(told) > 1 else ""
+        yield f"threshold{of}: {one.now:.3f} now, {one.learned:.3f} as it was learned; findings judged: {one.labels:,}"
+        if one.steps:
+            last = one.steps[-1]
+            yield f"  the last word, of {day(last.at)} UTC: {last.verdict.value}, by {last.by}: {_moved(last)}"
+
+
+def _moved(step: ThresholdStep) -> str:
+    return "it stayed" if step.before == step.after else f"from {step.before:.3f} to {step.after:.3f}"
 
 
 def _from(card: ModelCard) -> str:

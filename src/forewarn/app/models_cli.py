@@ -14,7 +14,18 @@ Directory = Annotated[
 ]
 Model = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it")]
 Rollout = Annotated[str, typer.Argument(metavar="ROLLOUT", help="Its id, as `rollout list` prints it")]
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it goes into the audit log")]
+
+
+def _reason(text: str) -> str:
+    from forewarn.policies.reasons import reason_of
+
+    try:
+        return reason_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"the reason {error}") from None
+
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it goes into the audit log", callback=_reason)]
 
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was learned of each machine.")
 rollout_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="New models, step by step.")

@@ -10,20 +10,25 @@ from forewarn.app.model_words import age, as_number, day, percent
 from forewarn.app.settings import Settings
 from forewarn.app.site_catalog import local_deed
 from forewarn.app.site_rollouts import rollout_desk
-from forewarn.app.terminal import say
+from forewarn.app.terminal import plain, say
 from forewarn.contracts.rollout_desk import Moved
 from forewarn.domain.audit import AuditAction, Deed
-from forewarn.domain.rollouts import Bounds, NextStep, Observed, Rollout, RolloutProgress
+from forewarn.domain.errors import NotFound
+from forewarn.domain.rollouts import Bounds, NextStep, Observed, Rollout, RolloutMachine, RolloutProgress
 from forewarn.kit.clock import now_us
+from forewarn.policies.rollout import step_told
 
 _SHOWN = 100
-_WEEK_S = 7 * 86_400.0
 
 
 def start(settings: Settings, assets: Sequence[str], share: float, console: Console) -> None:
     """The newest candidate of each machine (all that have one where none is named, but for those that were set aside),
     into the shadow together."""
     with existing_catalog(settings) as catalog:
+        known = {asset.id for asset in catalog.plant.assets()}
+        for asset_id in assets:
+            if asset_id not in known:
+                raise NotFound(f"there is no asset {asset_id!r}")
         begun = rollout_desk(settings, catalog).start(assets, share, _moving())
     count = len(begun.machines)
     say(
@@ -49,14 +54,13 @@ def show(settings: Settings, rollout_id: str, console: Console) -> None:
     say(f"Rollout {told.rollout.id}, begun {day(told.rollout.started_at)} UTC: {_state(told)}", to=console)
     for line in _steps(told):
         say(line, to=console)
-    if told.challenger is None and told.champion is None:
-        say("Nothing was told of it yet in this state.", to=console)
-    else:
+    if told.challenger is not None or told.champion is not None:
         console.print(_sides(told.challenger, told.champion, told.bounds))
+    elif not told.is_over:
+        say("Nothing was told of it yet in this state.", to=console)
     machines = Table("machine", "new", "champion", "who acts")
     for machine in told.machines:
-        acts = "the new one" if machine.acts else "the champion"
-        machines.add_row(machine.asset_id, machine.version[:12], (machine.champion or "none")[:12], acts)
+        machines.add_row(machine.asset_id, machine.version[:12], (machine.champion or "none")[:12], _acting(machine))
     console.print(machines)
 
 
@@ -67,6 +71,14 @@ def stop(settings: Settings, rollout_id: str, reason: str, console: Console) -> 
     say(f"Rollout {rollout_id} was rolled back.", to=console)
 
 
+def _acting(machine: RolloutMachine) -> str:
+    if machine.acts:
+        return "the new one"
+    if machine.acting is None:
+        return "nobody yet"
+    return "the champion" if machine.acting == machine.champion else "another one"
+
+
 def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
@@ -74,7 +86,9 @@ def _counted(count: int, one: str, many: str) -> str:
 def _state(told: RolloutProgress) -> str:
     rollout = told.rollout
     since = f"{rollout.state.value.replace('_', ' ')} for {age(rollout.since, now_us())}"
-    return since if rollout.reason is None else f"{since}, {rollout.reason.value.replace('_', ' ')}: {rollout.note}"
+    if rollout.reason is None:
+        return since
+    return f"{since}, {rollout.reason.value.replace('_', ' ')}: {plain(rollout.note)}"
 
 
 def _steps(told: RolloutProgress) -> list[str]:
@@ -94,12 +108,12 @@ def _rates(told: RolloutProgress) -> list[str]:
     if told.challenger is None:
         return []
     most = "" if told.bounds is None else f", {told.bounds.alarms_per_week:.2f} are within bounds"
-    beside = "none yet" if told.champion is None else as_number(_a_week(told.champion)) or "none yet"
-    return [f"alarms an asset-week: {as_number(_a_week(told.challenger)) or 'none yet'} (champion: {beside}{most})"]
+    beside = "none yet" if told.champion is None else _a_week(told.champion)
+    return [f"alarms an asset-week: {_a_week(told.challenger)} (champion: {beside}{most})"]
 
 
-def _a_week(seen: Observed) -> float | None:
-    return seen.alarms / (seen.asset_s / _WEEK_S) if seen.asset_s else None
+def _a_week(seen: Observed) -> str:
+    return as_number(seen.alarms_per_week) or "none yet"
 
 
 def _sides(challenger: Observed | None, champion: Observed | None, bounds: Bounds | None) -> Table:
@@ -120,7 +134,7 @@ def _figures(seen: Observed | None) -> list[str]:
         f"{seen.rows:,}",
         percent(seen.opinions / seen.rows if seen.rows else None),
         f"{seen.alarms:,}",
-        as_number(_a_week(seen)),
+        as_number(seen.alarms_per_week),
         percent(seen.errors / seen.calls if seen.calls else None),
         as_number(seen.latency_ms),
     ]
@@ -140,10 +154,7 @@ def _limits(bounds: Bounds) -> list[str]:
 
 def _moving(why: str = "") -> Moved:
     def deed(before: Rollout | None, after: Rollout) -> Deed:
-        was = None if before is None else {"state": before.state.value}
-        told: dict[str, object] = {"state": after.state.value}
-        if before is None:
-            told |= {"machines": len(after.versions), "share": after.share}
+        was, told = step_told(before, after)
         return local_deed(AuditAction.MODEL_CHANGED, f"rollout {after.id}", before=was, after=told, why=why)
 
     return deed

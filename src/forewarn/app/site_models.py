@@ -10,7 +10,7 @@ import structlog
 from forewarn.contracts.anomaly_store import Anomaly, AnomalyStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.contracts.trained_detector import TrainedDetector
-from forewarn.domain.errors import ArtifactRefused, Conflict, FileDamaged, InvalidInput, NotFound, StorageFailed
+from forewarn.domain.errors import ArtifactRefused, Conflict, InvalidInput, NotFound, StorageDamaged, StorageFailed
 from forewarn.domain.findings import ENSEMBLE, Feedback
 from forewarn.domain.model_delivery import Thresholds
 from forewarn.domain.model_versions import ArtifactFault
@@ -140,7 +140,7 @@ class SiteModels:
             check_model(model, self._detectors)
         except ArtifactRefused as error:
             return _refusal(error.fault.value, version, error)
-        except FileDamaged as error:
+        except StorageDamaged as error:
             return _refusal(ArtifactFault.DAMAGED.value, version, error)
         except StorageFailed as error:
             return _refusal(_UNREADABLE, version, error)

@@ -8,12 +8,13 @@ from forewarn.app.site_training import model_signer
 from forewarn.catalog import Catalog
 from forewarn.contracts.anomaly_store import Anomaly
 from forewarn.domain.errors import ForewarnError, StorageFailed
-from forewarn.domain.findings import Feedback
+from forewarn.domain.findings import ENSEMBLE, Feedback
 from forewarn.domain.model_delivery import Thresholds
+from forewarn.domain.model_versions import ModelVersion
 from forewarn.learning.machine_artifact import unpacked
 from forewarn.learning.machine_model import MachineModel
 from forewarn.learning.moved_models import thresholds_of
-from forewarn.learning.thresholds import moved
+from forewarn.learning.thresholds import ThresholdNow, moved
 from forewarn.policies.alarm_budget import AlarmBudget
 from forewarn.policies.model_signature import open_signed
 
@@ -60,9 +61,19 @@ class SiteThresholds:
 
 
 def site_thresholds(settings: Settings, catalog: Catalog, acting: SiteModels) -> SiteThresholds:
+    return SiteThresholds(acting, _loading(settings, catalog), _budget(settings))
+
+
+def thresholds_beside(settings: Settings, catalog: Catalog, version: ModelVersion) -> tuple[ThresholdNow, ...]:
+    """Of a version, by regime, as the running site or the next one has them: read anew. Raises ForewarnError."""
+    labelled = [a for a in catalog.anomalies.labelled(ENSEMBLE) if a.finding.asset_id == version.asset_id]
+    return moved(_loading(settings, catalog)(version.id), labelled, _budget(settings))[1]
+
+
+def _loading(settings: Settings, catalog: Catalog) -> Callable[[str], MachineModel]:
     own = frozenset({model_signer(settings).public_key})
+    return lambda version: unpacked(open_signed(catalog.models.artifact(version), own), version)
 
-    def load(version: str) -> MachineModel:
-        return unpacked(open_signed(catalog.models.artifact(version), own), version)
 
-    return SiteThresholds(acting, load, AlarmBudget(per_week=settings.false_alarms_per_week))
+def _budget(settings: Settings) -> AlarmBudget:
+    return AlarmBudget(per_week=settings.false_alarms_per_week)

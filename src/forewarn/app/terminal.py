@@ -14,9 +14,16 @@ console = Console(emoji=False)
 errors = Console(stderr=True, emoji=False)
 
 
+def plain(text: str) -> str:
+    """On one line, and without what could command a terminal: names and reasons are anybody's choice."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def say(text: str, *, to: Console = console, end: str = "\n") -> None:
-    """`text` as it is: brackets and colons in it are no markup, and a pipe's lines are not cut."""
-    to.print(text, markup=False, highlight=False, soft_wrap=True, end=end)
+    """`text` as it is, but for what could command a terminal: brackets and colons in it are no markup, and a pipe's
+    lines are not cut."""
+    shown = "\n".join(plain(line) for line in text.split("\n"))
+    to.print(shown, markup=False, highlight=False, soft_wrap=True, end=end)
 
 
 def fail(error: Exception) -> NoReturn:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from forewarn.domain.errors import ArtifactRefused, FileDamaged, NotFound, StorageFailed
+from forewarn.domain.errors import ArtifactRefused, NotFound, StorageDamaged, StorageFailed
 from forewarn.domain.model_versions import ArtifactFault
 from forewarn.kit.disk import sync_directory
 from forewarn.policies.model_signature import read_envelope
@@ -39,7 +39,7 @@ class ModelFiles:
             raise StorageFailed(f"{text}. Check owner and free space") from error
 
     def get(self, version_id: str) -> bytes:
-        """Raises NotFound, FileDamaged where the file is not what was written, and StorageFailed."""
+        """Raises NotFound, StorageDamaged where the file is not what was written, and StorageFailed."""
         path = self._path(version_id)
         try:
             data = path.read_bytes()
@@ -52,7 +52,7 @@ class ModelFiles:
                 return data
         except ArtifactRefused:
             pass
-        raise FileDamaged(f"{path} is damaged: restore it from a backup, or train the model again")
+        raise StorageDamaged(f"{path} is damaged: restore it from a backup, or train the model again")
 
     def delete(self, version_id: str) -> None:
         """Idempotent. Raises StorageFailed."""

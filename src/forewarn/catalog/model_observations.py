@@ -29,8 +29,8 @@ class CatalogObservations:
         named = {tally.rollout_id for tally in tallies}
         r = model_rollouts.c
         with self._database.write() as connection:
-            query = select(r.rollout_id, r.since).where(r.rollout_id.in_(named)).with_for_update()
-            since = {row.rollout_id: row.since for row in connection.execute(query)}
+            query = select(r.rollout_id, r.since).where(r.rollout_id.in_(named)).order_by(r.rollout_id)  # as all do
+            since = {row.rollout_id: row.since for row in connection.execute(query.with_for_update())}
             for rollout_id, now in since.items():
                 past = (_C.rollout_id == rollout_id) & (_C.since != now)
                 connection.execute(delete(model_observations).where(past))

@@ -32,7 +32,7 @@ class ModelRegistry(ModelRollouts, Protocol):
 
     def artifact(self, version_id: str) -> bytes:
         """As it was signed. Raises NotFound (also where the file is gone), Conflict (its bytes were deleted),
-        FileDamaged, and StorageFailed."""
+        StorageDamaged, and StorageFailed."""
         ...
 
     def find(

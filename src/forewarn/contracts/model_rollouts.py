@@ -1,11 +1,11 @@
 """How new models come to act: the half of a model registry that rollouts are kept in."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from forewarn.domain.audit import Deed
 from forewarn.domain.model_versions import ModelState, ModelVersion
-from forewarn.domain.rollouts import Rollout
+from forewarn.domain.rollouts import Candidate, Reign, Rollout
 
 
 class ModelRollouts(Protocol):
@@ -21,6 +21,15 @@ class ModelRollouts(Protocol):
         rollout of that machine is under way)."""
         ...
 
+    def candidates(self) -> Sequence[Candidate]:
+        """The newest of each machine that may be rolled out now, by asset id: no older than its champion, with its
+        bytes, its machine in no rollout under way."""
+        ...
+
+    def reigns(self) -> Mapping[str, Reign]:
+        """Who is champion since when and in whose place, by asset id: what `champions` tells, without their cards."""
+        ...
+
     def rollout(self, rollout_id: str) -> Rollout:
         """Raises NotFound."""
         ...
@@ -33,5 +42,7 @@ class ModelRollouts(Protocol):
         self, rollout_id: str, change: Callable[[Rollout], Rollout], deed: Callable[[Rollout, Rollout], Deed]
     ) -> Rollout:
         """`change` (policies/rollout.py) is given the rollout as it is in the database now. Its versions and champions
-        follow, also back. What `change` leaves alone leaves no deed. Raises NotFound and what `change` raises."""
+        follow, also back; another rollout under way of a machine whose champion is another one by that begins its step
+        anew, with a deed of its own. What `change` leaves alone leaves no deed. Raises NotFound and what `change`
+        raises."""
         ...

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from forewarn.domain.access import Scope
 from forewarn.domain.audit import Deed
-from forewarn.domain.model_versions import ModelVersion
-from forewarn.domain.rollouts import Rollout, RolloutProgress
+from forewarn.domain.rollouts import Candidate, Rollout, RolloutProgress
 
 Moved = Callable[[Rollout | None, Rollout], Deed]
 
@@ -20,16 +19,17 @@ class RolloutDesk(Protocol):
         ...
 
     def newest(self, limit: int) -> Sequence[RolloutProgress]:
-        """Newest first. Raises StorageFailed."""
+        """Newest first; those under way beyond `limit` as well. Raises StorageFailed."""
         ...
 
     def get(self, rollout_id: str) -> RolloutProgress:
         """Raises NotFound, StorageFailed."""
         ...
 
-    def candidates(self) -> Sequence[ModelVersion]:
-        """The newest of each machine that may be rolled out now, by asset id: newer than its champion, with its bytes,
-        its machine in no rollout under way. Those that were set aside say why in `reason`. Raises StorageFailed."""
+    def candidates(self) -> Sequence[Candidate]:
+        """The newest of each machine that may be rolled out now, by asset id: no older than its champion, with its
+        bytes, its machine in no rollout under way. Those that were set aside say why in `reason`. Raises
+        StorageFailed."""
         ...
 
     def start(self, assets: Collection[str], share: float, deed: Moved) -> RolloutProgress:

@@ -64,10 +64,6 @@ class StorageFailed(ForewarnError):
         self.condition = condition
 
 
-class FileDamaged(StorageFailed):
-    """What was read is not what was written; reading it again will not mend it."""
-
-
 class StorageDamaged(StorageFailed):
     """What was stored is not as it was written: read again, it is the same."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from forewarn.domain.evidence import Evidence
 
 BY_EDGE: Final = "edge_ml"  # Finding.detected_by: an edge gateway
+BY_SITE: Final = "cloud_ml"  # Finding.detected_by: a trained model that the site runs itself
 ENSEMBLE: Final = "ensemble"  # Finding.detector: a machine's trained model; signal_id is what it blames most
 BY_MODEL: Final = "model"  # Finding.detector: a machine's trained model cannot be used
 BY_CONDITION: Final = "gateway"  # Finding.detector: a condition that an edge gateway, or a source of it, is in

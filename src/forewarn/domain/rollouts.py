@@ -1,10 +1,14 @@
 """Bringing new models to machines step by step, and what is watched meanwhile."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from forewarn.domain.model_versions import ModelState
+
+WEEK_S: Final = 7 * 86_400.0
 
 
 class RollbackReason(StrEnum):
@@ -23,8 +27,8 @@ class RollbackReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """New versions on their way to act, together. versions: id by asset id. state: of all of them. started_at, since:
-    microseconds UTC; since: it is in this state. share: of the machines, that the canary acts on. note: what was seen,
-    for people. It is all that a restart needs to go on."""
+    microseconds UTC; since: it is in this state, or began it anew as a champion changed. share: of the machines, that
+    the canary acts on. note: what was seen, for people. It is all that a restart needs to go on."""
 
     id: str
     versions: Mapping[str, str]
@@ -54,6 +58,17 @@ class Observed:
     calls: int = 0
     errors: int = 0
     latency_ms: float | None = None
+
+    @property
+    def asset_weeks(self) -> float:
+        return self.asset_s / WEEK_S
+
+    @property
+    def alarms_per_week(self) -> float | None:
+        """An asset-week; None before a time was judged that tells one."""
+        weeks = self.asset_weeks
+        rate = self.alarms / weeks if weeks > 0 else math.inf
+        return rate if math.isfinite(rate) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +118,38 @@ class NextStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that may be rolled out. created_at: microseconds UTC. reason: why it was set aside, '' otherwise."""
+
+    asset_id: str
+    version: str
+    created_at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A machine's champion. since: microseconds UTC. former: id of the version that it replaced."""
+
+    version: str
+    since: int
+    former: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutMachine:
-    """champion: id of the version that is or was replaced, None where there is none, or another one acts by now. acts:
-    the new version raises findings there."""
+    """champion: id of the version that is or was replaced, None where there is none, or another one took its place.
+    acting: id of the version that raises findings there now, None where nobody does."""
 
     asset_id: str
     version: str
     champion: str | None
-    acts: bool
+    acting: str | None
+
+    @property
+    def acts(self) -> bool:
+        """The new version raises findings there."""
+        return self.acting == self.version
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from forewarn.contracts.rollout_desk import Moved
 from forewarn.domain.access import ALL, Scope
 from forewarn.domain.errors import Conflict, NotAllowed, NotFound
 from forewarn.domain.model_delivery import Side, Tally
-from forewarn.domain.model_versions import ModelState, ModelVersion
+from forewarn.domain.model_versions import ModelState
 from forewarn.domain.rollouts import (
+    Candidate,
     Observed,
+    Reign,
     RollbackReason,
     Rollout,
     RolloutMachine,
@@ -21,8 +23,8 @@ from forewarn.domain.rollouts import (
     RolloutSettings,
 )
 from forewarn.kit.clock import MINUTE
-from forewarn.policies.model_delivery import observed
-from forewarn.policies.rollout import OPEN, acts_on, begin, is_over, next_step, roll_back
+from forewarn.policies.model_delivery import acting_versions, observed
+from forewarn.policies.rollout import OPEN, begin, is_over, next_step, roll_back
 from forewarn.policies.rollout_bounds import bounds_of
 
 _MOST: Final = 10_000
@@ -30,11 +32,11 @@ _SAME_CHANGE_US: Final = MINUTE  # from what a rollout says to the champions tha
 
 
 @dataclass(frozen=True, slots=True)
-class _Champions:
-    """formers: id of the version that a champion replaced, by the champion's id."""
+class _Known:
+    """reigns: by asset id. acting: id of the version that raises findings, by asset id."""
 
-    now: Mapping[str, ModelVersion]
-    formers: Mapping[str, str]
+    reigns: Mapping[str, Reign]
+    acting: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,16 @@ class SiteRolloutDesk:
         return replace(self, scope=scope)
 
     def newest(self, limit: int) -> Sequence[RolloutProgress]:
-        return self._told(self._seen.rollouts(None, limit))
+        known = {
+            rollout.id: rollout for rollout in (*self._seen.rollouts(OPEN, _MOST), *self._seen.rollouts(None, limit))
+        }
+        return self._told(sorted(known.values(), key=lambda rollout: (-rollout.started_at, rollout.id)))
 
     def get(self, rollout_id: str) -> RolloutProgress:
         return self._told([self._seen.rollout(rollout_id)])[0]
 
-    def candidates(self) -> Sequence[ModelVersion]:
-        seen = self._seen
-        newest: dict[str, ModelVersion] = {}
-        for version in seen.find(None, {ModelState.CANDIDATE}, _MOST):
-            newest.setdefault(version.asset_id, version)
-        champions, tried = seen.champions(), self._tried()
-        return [
-            version
-            for asset_id, version in sorted(newest.items())
-            if asset_id not in tried and _may_be_tried(version, champions.get(asset_id))
-        ]
+    def candidates(self) -> Sequence[Candidate]:
+        return self._seen.candidates()
 
     def start(self, assets: Collection[str], share: float, deed: Moved) -> RolloutProgress:
         if not self.scope.everywhere:
@@ -92,9 +88,9 @@ class SiteRolloutDesk:
         return {asset: rollout.id for rollout in self._seen.rollouts(OPEN, _MOST) for asset in rollout.versions}
 
     def _chosen(self, assets: Mapping[str, None]) -> dict[str, str]:
-        found = {version.asset_id: version for version in self.candidates()}
+        found = {candidate.asset_id: candidate for candidate in self.candidates()}
         if not assets:
-            free = {asset: version.id for asset, version in found.items() if not version.reason}
+            free = {asset: candidate.version for asset, candidate in found.items() if not candidate.reason}
             if not free:
                 raise Conflict(f"there is no candidate that may be rolled out: {_instead(found)}")
             return free
@@ -103,20 +99,26 @@ class SiteRolloutDesk:
             raise Conflict(f"{taken[0]} is in rollout {tried[taken[0]]!r}, which is under way: end that first")
         if missing := [asset for asset in assets if asset not in found]:
             raise NotFound(f"no candidate of {', '.join(missing)}: train one first (`forewarn train {missing[0]}`)")
-        return {asset: found[asset].id for asset in assets}
+        return {asset: found[asset].version for asset in assets}
 
     def _told(self, rollouts: Sequence[Rollout]) -> list[RolloutProgress]:
-        tallies = self.observations.tallies([rollout.id for rollout in rollouts]) if rollouts else ()
-        seen = self._seen
-        champions = _Champions(seen.champions(), seen.formers())
-        return [self._progress(rollout, tallies, champions) for rollout in rollouts]
+        if not rollouts:
+            return []
+        tallies, known = self.observations.tallies([rollout.id for rollout in rollouts]), self._known()
+        return [self._progress(rollout, tallies, known) for rollout in rollouts]
 
-    def _progress(self, rollout: Rollout, tallies: Sequence[Tally], champions: _Champions) -> RolloutProgress:
+    def _known(self) -> _Known:
+        reigns = self._seen.reigns()
+        champions = {asset_id: reign.version for asset_id, reign in reigns.items()}
+        # Which machines a canary takes depends on all of them, seen or not.
+        return _Known(reigns, acting_versions(champions, self.registry.rollouts({ModelState.CANARY}, _MOST)))
+
+    def _progress(self, rollout: Rollout, tallies: Sequence[Tally], known: _Known) -> RolloutProgress:
         at = self.clock()
         challenger, champion = (observed(rollout, side, tallies) for side in (Side.CHALLENGER, Side.CHAMPION))
         return RolloutProgress(
             rollout,
-            self._machines(rollout, champions),
+            _machines(rollout, known),
             next_step(rollout, challenger, at, self.settings),
             challenger,
             champion,
@@ -124,35 +126,29 @@ class SiteRolloutDesk:
             is_over(rollout, at, self.settings),
         )
 
-    def _machines(self, rollout: Rollout, champions: _Champions) -> tuple[RolloutMachine, ...]:
-        # Which machines the canary takes depends on all of them, seen or not.
-        is_part = rollout.state is ModelState.CANARY and not self.scope.everywhere
-        acts = acts_on(self.registry.rollout(rollout.id) if is_part else rollout)
-        found = []
-        for asset_id, version in sorted(rollout.versions.items()):
-            champion = champions.now.get(asset_id)
-            is_deposed = rollout.state is ModelState.CHAMPION and (champion is None or champion.id != version)
-            replaced = _replaced(rollout, version, champion, champions.formers)
-            found.append(RolloutMachine(asset_id, version, replaced, asset_id in acts and not is_deposed))
-        return tuple(found)
+
+def _machines(rollout: Rollout, known: _Known) -> tuple[RolloutMachine, ...]:
+    return tuple(
+        RolloutMachine(
+            asset_id, version, _replaced(rollout, version, known.reigns.get(asset_id)), known.acting.get(asset_id)
+        )
+        for asset_id, version in sorted(rollout.versions.items())
+    )
 
 
-def _replaced(rollout: Rollout, version: str, champion: ModelVersion | None, formers: Mapping[str, str]) -> str | None:
-    if champion is None:
+def _replaced(rollout: Rollout, version: str, reign: Reign | None) -> str | None:
+    if reign is None:
         return None
+    if reign.version == version:
+        return reign.former
     if rollout.state is ModelState.CHAMPION:
-        return formers.get(version) if champion.id == version else None
-    if rollout.state is ModelState.ROLLED_BACK and champion.state_since > rollout.since + _SAME_CHANGE_US:
+        return None
+    if rollout.state is ModelState.ROLLED_BACK and reign.since > rollout.since + _SAME_CHANGE_US:
         return None  # another one became champion since
-    return champion.id
+    return reign.version
 
 
-def _may_be_tried(version: ModelVersion, champion: ModelVersion | None) -> bool:
-    is_newer = champion is None or version.created_at >= champion.created_at
-    return is_newer and version.bytes_deleted_at is None
-
-
-def _instead(found: Mapping[str, ModelVersion]) -> str:
+def _instead(found: Collection[str]) -> str:
     if found:
         return f"name machines whose candidate was set aside ({', '.join(sorted(found)[:3])}), or train them again"
     return "train first (`forewarn train --all`)"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forewarn.contracts.trained_detector import TrainedDetector
 from forewarn.domain.evidence import Evidence
-from forewarn.domain.findings import ENSEMBLE, Finding
+from forewarn.domain.findings import BY_SITE, ENSEMBLE, Finding
 from forewarn.domain.readings import ReadingBatch
 from forewarn.domain.signal_table import SignalTable
 from forewarn.learning.drift_watch import DriftWatch
@@ -59,9 +59,11 @@ class MachineWatch:
         detectors: Mapping[str, TrainedDetector],
         budget: AlarmBudget | None = None,
         drift: DriftWatch | None = None,
+        detected_by: str = BY_SITE,
     ) -> None:
         """budget: how many rows over the threshold begin an episode, and how many not over it end one. drift: tells
-        when a model has grown old; None = nobody asks."""
+        when a model has grown old; None = nobody asks. detected_by: Finding.detected_by of what models find."""
+        self._by = detected_by
         self._source, self._detectors, self._budget = models, detectors, budget or AlarmBudget()
         self._revision: int | None = None
         self._table = SignalTable.of(())
@@ -338,5 +340,6 @@ class MachineWatch:
             last_at=episode.last_at,
             ended_at=episode.ended_at,
             count=episode.count,
+            detected_by=self._by,
             evidence=evidence,
         )

@@ -16,6 +16,7 @@ from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.raw_ring import RawRing
 from forewarn.contracts.stage import Carriage
 from forewarn.domain.alarms import AlarmEvent
+from forewarn.domain.errors import ConfigurationError
 from forewarn.domain.findings import Finding
 from forewarn.domain.gateways import Reduction
 from forewarn.domain.readings import ReadingBatch
@@ -350,12 +351,18 @@ def _name(event: AlarmEvent) -> str:
 
 
 def _unpacked(state: bytes, settings: ThinSettings) -> tuple[bytes, Windows, _Told, tuple[Reduction, ...]]:
-    """Raises InvalidInput (the thinning's) or msgspec.DecodeError for what another version wrote."""
+    """Raises ConfigurationError for what a later version wrote."""
     windows = Windows(settings.context_s, settings.finding_full_s)
     if not state:
         return b"", windows, {}, ()
-    parts = msgspec.msgpack.decode(state, type=list[Any])
-    if len(parts) < _PARTS:
-        parts.append(())  # of a version that sent no stretch whole
-    engine, windows.windows, windows.open, told, reductions = msgspec.convert(parts, type=_Kept)
+    try:
+        parts = msgspec.msgpack.decode(state, type=list[Any])
+        if len(parts) < _PARTS:
+            parts.append(())  # of a version that sent no stretch whole
+        engine, windows.windows, windows.open, told, reductions = msgspec.convert(parts, type=_Kept)
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(
+            f"another version of Forewarn ran on this gateway's folder, and this one cannot go on from it ({error}): "
+            "install that version or a later one; nothing is lost"
+        ) from error
     return zstandard.ZstdDecompressor().decompress(engine), windows, told, reductions

@@ -104,10 +104,15 @@ def _name(content: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def farthest_first(signals: Mapping[str, tuple[float, float]]) -> list[tuple[str, tuple[float, float]]]:
+    """As in `MachineDrift.signals`, by PSI in units of the mark."""
+    return sorted(signals.items(), key=lambda one: -one[1][0] / max(one[1][1], 1e-9))
+
+
 def drift_to_tell(judged: MachineDrift, told: MachineDrift | None) -> MachineDrift | None:
     """As short as it is told: figures rounded, the signals that are farthest. None where nothing has moved since that
     one was told an hour ago or less."""
-    far = sorted(judged.signals.items(), key=lambda one: -one[1][0] / max(one[1][1], 1e-9))[:MOST_DRIFTING]
+    far = farthest_first(judged.signals)[:MOST_DRIFTING]
     signals = {signal: (round(psi, 3), round(mark, 3)) for signal, (psi, mark) in far}
     over, usual = (None if share is None else round(share, 5) for share in (judged.over, judged.usual))
     short = MachineDrift(judged.at, signals, over, usual)

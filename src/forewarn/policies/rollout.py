@@ -111,8 +111,15 @@ def _due(rollout: Rollout, settings: RolloutSettings) -> int:
     return rollout.since + math.ceil(_least_s(rollout.state, settings) * SECOND)
 
 
+def begin_anew(rollout: Rollout, now: int) -> Rollout:
+    """The step that it is in: what was counted in it so far says nothing any more."""
+    return _into(rollout, rollout.state, now)
+
+
 def roll_back(rollout: Rollout, reason: RollbackReason, note: str, now: int) -> Rollout:
     """Raises Conflict where it is over already."""
+    if rollout.state is ModelState.ROLLED_BACK:
+        raise Conflict(f"rollout {rollout.id} was rolled back already: {rollout.note}")
     check_step(rollout.state, ModelState.ROLLED_BACK)
     return replace(_into(rollout, ModelState.ROLLED_BACK, now), reason=reason, note=note)
 
@@ -127,10 +134,21 @@ def check_step(before: ModelState, after: ModelState) -> None:
     """Raises Conflict for a step that there is not."""
     if after not in STEPS[before]:
         raise Conflict(
-            f"a model that is {before.value} does not become {after.value}: start a rollout of a new version"
+            f"a model that is {_word(before)} does not become {_word(after)}: start a rollout of a new version"
         )
+
+
+def _word(state: ModelState) -> str:
+    return state.value.replace("_", " ")
 
 
 def _into(rollout: Rollout, state: ModelState, now: int) -> Rollout:
     # Later than before even where the clock went back: by `since`, evidence of one state is told from that of another.
     return replace(rollout, state=state, since=max(now, rollout.since + 1))
+
+
+def step_told(before: Rollout | None, after: Rollout) -> tuple[dict[str, object] | None, dict[str, object]]:
+    """What the audit log keeps of a step that a person took. before: None where it is new."""
+    if before is None:
+        return None, {"state": after.state.value, "machines": len(after.versions), "share": after.share}
+    return {"state": before.state.value}, {"state": after.state.value}

@@ -1,12 +1,13 @@
 """What a challenger must keep within, given its champion, and why one that does not must go."""
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from forewarn.domain.rollouts import Bounds, Observed, RollbackReason, RolloutSettings
 
-_WEEK_S: Final = 7 * 86_400.0
 _LEAST_S: Final = 86_400.0
+_SHORT_WEEKS: Final = 0.1
 _SUMMED: Final = 10_000.0  # up to that mean the tail is summed; nobody waits for a million terms
 _Fault = tuple[RollbackReason, str] | None
 
@@ -22,20 +23,20 @@ def find_fault(challenger: Observed, champion: Observed | None, settings: Rollou
 
 
 def bounds_of(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> Bounds | None:
-    """What `find_fault` lets pass, in the time that was judged; None before any was.
+    """What `find_fault` lets pass, in the time that was judged; None before enough was to tell a rate.
 
-    alarms: the greatest count N with N <= mean, or P(Poisson(mean) >= N) >= settings.chance, where mean is the greater
-    of settings.most_alarms and settings.alarm_ratio times the champion's rate (over a day at the least), times the
-    asset-weeks that the challenger was judged. alarms_per_week is N over these asset-weeks, so that it comes down as
-    more is judged: in an hour one alarm may be chance.
+    alarms: the greatest count N with N <= 1, N <= mean, or P(Poisson(mean) >= N) >= settings.chance, where mean is the
+    greater of settings.most_alarms an asset-week and settings.alarm_ratio times the champion's count, both in the time
+    that the challenger was judged: what both tell of is a fault of the machine. alarms_per_week is N an asset-week, so
+    that it comes down as more is judged: one alarm may always be chance.
     """
-    weeks = challenger.asset_s / _WEEK_S
-    if weeks <= 0:
-        return None
     alarms = _most_alarms(_allowed(challenger, champion, settings), settings.chance)
+    a_week = replace(challenger, alarms=alarms).alarms_per_week
+    if a_week is None:
+        return None
     return Bounds(
         alarms=alarms,
-        alarms_per_week=alarms / weeks,
+        alarms_per_week=a_week,
         latency_ms=_most_latency_ms(champion, settings),
         errors=_most_errors(champion, settings),
         opinions=_least_opinions(champion, settings),
@@ -69,14 +70,12 @@ def _too_silent(challenger: Observed, champion: Observed | None, settings: Rollo
 
 
 def _too_many_alarms(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> _Fault:
-    weeks, allowed = challenger.asset_s / _WEEK_S, _allowed(challenger, champion, settings)
+    allowed = _allowed(challenger, champion, settings)
     if _is_chance(challenger.alarms, allowed, settings.chance):
         return None
-    return (
-        RollbackReason.ALARM_RATE,
-        f"{challenger.alarms:,} alarms in {weeks:.2f} asset-weeks, where {allowed:.2f} are within bounds "
-        f"(champion: {_usual_alarms(champion):.2f} an asset-week)",
-    )
+    beside = "no champion" if champion is None else f"champion: {_alarms_in(champion)}"
+    most = _most_alarms(allowed, settings.chance)
+    return RollbackReason.ALARM_RATE, f"{_alarms_in(challenger)}, where {most:,} may be chance ({beside})"
 
 
 def _usual_errors(champion: Observed | None) -> float:
@@ -101,24 +100,30 @@ def _least_opinions(champion: Observed | None, settings: RolloutSettings) -> flo
     return settings.least_opinions * (champion.opinions / champion.rows)
 
 
-def _usual_alarms(champion: Observed | None) -> float:
-    """An asset-week. One alarm in its first seconds is no rate that a challenger may have too."""
-    return 0.0 if champion is None else champion.alarms / (max(champion.asset_s, _LEAST_S) / _WEEK_S)
+def _alarms_in(side: Observed) -> str:
+    count = f"{side.alarms:,} alarm{'' if side.alarms == 1 else 's'}"
+    if side.asset_weeks >= _SHORT_WEEKS:
+        return f"{count} in {side.asset_weeks:.2f} asset-weeks"
+    return f"{count} in {side.asset_s / 3_600:.1f} machine-hours"
 
 
 def _allowed(challenger: Observed, champion: Observed | None, settings: RolloutSettings) -> float:
-    """Alarms to be expected of a challenger that is just within bounds."""
-    rate = max(settings.most_alarms, settings.alarm_ratio * _usual_alarms(champion))
-    return rate * (challenger.asset_s / _WEEK_S)
+    """Alarms to be expected of a challenger that is just within bounds. A champion that was judged for less than a day
+    has a count, and no rate yet that a challenger may have for longer."""
+    own = settings.most_alarms * challenger.asset_weeks
+    if champion is None or not challenger.asset_s:
+        return own
+    beside_s = max(champion.asset_s, min(challenger.asset_s, _LEAST_S))
+    return max(own, settings.alarm_ratio * champion.alarms * (challenger.asset_s / beside_s))
 
 
 def _is_chance(alarms: int, allowed: float, chance: float) -> bool:
-    return alarms <= allowed or chance_of(alarms, allowed) >= chance
+    return alarms <= max(allowed, 1) or chance_of(alarms, allowed) >= chance
 
 
 def _most_alarms(allowed: float, chance: float) -> int:
     """The greatest count that `_is_chance`."""
-    within, step = math.floor(allowed), 1
+    within, step = max(math.floor(allowed), 1), 1
     while _is_chance(within + step, allowed, chance):
         within, step = within + step, 2 * step
     while step > 1:

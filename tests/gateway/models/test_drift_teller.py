@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from forewarn.api.gateway_drift import GatewayDrift
+from forewarn.api.gateway_drift import GatewayDrift, bounded
 from forewarn.api.gateway_tallies import told_models
 from forewarn.domain.errors import InvalidInput
 from forewarn.domain.model_delivery import DriftNews, MachineDrift
@@ -27,12 +27,14 @@ def over_the_wire(news: DriftNews) -> DriftNews | None:
 
 
 class Site:
+    """planned: machines of which the gateway should hold models."""
+
     def __init__(self) -> None:
-        self.drift = GatewayDrift()
+        self.drift, self.planned = GatewayDrift(), frozenset(MACHINES)
 
     def answer(self, news: DriftNews | None) -> dict[str, object]:
         told = None if news is None else over_the_wire(news)
-        return {"time": NOW, "models": "", "drift": self.drift.told("gw", told, MACHINES)}
+        return {"time": NOW, "models": "", "drift": self.drift.told("gw", told, self.planned)}
 
     def knows(self) -> dict[str, MachineDrift]:
         return {m: told[1] for m in MACHINES if (told := self.drift.of(m)) is not None}
@@ -40,7 +42,7 @@ class Site:
 
 class Telling(RuleBasedStateMachine):
     """Whatever is judged, lost or restarted: some heartbeats later the site knows what is judged now, within what is
-    too little to be told."""
+    too little to be told. After a refusal some minutes pass before that."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,13 +81,18 @@ class Telling(RuleBasedStateMachine):
         self.teller.told()
         self.teller.heard({})
 
+    @rule(planned=st.frozensets(st.sampled_from(MACHINES)))
+    def plan(self, planned: frozenset[str]) -> None:
+        self.site.planned = planned
+
     @rule()
     def beat(self) -> None:
         self.teller.heard(self.site.answer(self.teller.told()))
 
     @rule()
     def settle(self) -> None:
-        self.judge("m0", 5.0, 3, later=True)  # after a refusal something must change
+        self.now += 10 * MINUTE
+        self.site.planned = frozenset(MACHINES)
         for _ in range(len(MACHINES) + 3):
             self.beat()
         assert self.teller.told() is None
@@ -119,6 +126,27 @@ def test_a_site_that_takes_none_of_it_is_not_told_the_same_again() -> None:
     teller.heard({})
     teller.heard(site.answer(teller.told()))
     assert teller.told() is None
+
+
+def test_a_site_that_was_restarted_since_is_told_at_once_and_the_same_one_after_minutes() -> None:
+    judged, now = {"m0": CALM}, [NOW]
+    teller, site = DriftTeller(lambda: judged, lambda: now[0]), Site()
+    teller.heard(site.answer(None))
+    teller.heard(site.answer(teller.told()))
+    judged["m0"] = MOVED
+    assert teller.told() is not None
+    teller.heard({})
+    site = Site()
+    teller.heard(site.answer(teller.told()))  # it has to say first what it knows
+    teller.heard(site.answer(teller.told()))
+    assert site.knows() == {"m0": MOVED}
+    judged["m0"] = CALM
+    assert teller.told() is not None
+    teller.heard({})
+    for minutes, is_told in ((0, False), (9, False), (1, True)):
+        now[0] += minutes * MINUTE
+        teller.heard(site.answer(teller.told()))
+        assert (site.knows() == {"m0": CALM}) == is_told
 
 
 def test_a_heartbeat_stays_short() -> None:
@@ -163,6 +191,40 @@ def test_what_hardly_moves_is_told_once_an_hour(later: MachineDrift, is_told: bo
     assert (drift_to_tell(later, told) is not None) == is_told
 
 
+def test_what_comes_before_the_plan_is_there_when_the_plan_is() -> None:
+    site = GatewayDrift()
+    site.told("gw", DriftNews(0, 5, {"m0": CALM}), {"m1"})
+    assert site.of("m0") is None
+    site.told("gw", None, {"m0", "m1"})
+    assert site.of("m0") == ("gw", CALM)
+
+
+def test_only_what_was_judged_of_the_version_that_acts_counts() -> None:
+    site = GatewayDrift()
+    site.told("gw", DriftNews(0, 5, {"m0": CALM}), {"m0"})  # of nobody knows which
+    assert site.of("m0", "new", NOW) == ("gw", CALM)
+    assert site.of("m0", "new", NOW + 1) is None
+    older = replace(MOVED, at=NOW - HOUR)
+    site.told("other", DriftNews(0, 5, {"m0": older}), {"m0"}, {"m0": "new"})
+    assert site.of("m0", "new", NOW + 1) == ("other", older)
+    site.told("other", None, {"m0"}, {"m0": "newest"})
+    assert site.of("m0", "newest", NOW + 1) is None
+
+
+def test_a_gateway_that_invents_costs_no_more_than_its_signals() -> None:
+    """Of its own signals, 200 a machine, as the plant writes them; no time is later than the latest."""
+    own = {"m0": [f"m0.{i}" for i in range(300)]}
+    told = {"m0": replace(CALM, at=NOW + HOUR, signals={f"m0.{i}": (i / 9, 1.0) for i in range(400)})}
+    told |= {f"m{i}": CALM for i in range(1, 50)} | {"m50": replace(CALM, signals={})}
+    kept = bounded(DriftNews(0, 5, {**told, "m51": None}), lambda asset_id: own.get(asset_id, []), NOW).machines
+    assert {asset_id for asset_id, drift in kept.items() if drift is not None} == {"m0"}
+    machine = kept["m0"]
+    assert machine is not None
+    assert (machine.at, list(machine.signals)) == (NOW, [f"m0.{i}" for i in range(299, 99, -1)])
+    assert all(any(signal is mine for mine in own["m0"]) for signal in machine.signals)
+    assert bounded(DriftNews(0, 5, {"m0": MachineDrift(1)}), lambda _: own["m0"], NOW).machines == {"m0": None}
+
+
 def test_of_machines_that_are_not_its_own_a_gateway_is_not_believed() -> None:
     site = GatewayDrift()
     site.told("gw", DriftNews(0, 5, {"m0": CALM, "m1": CALM}), {"m0"})
@@ -188,6 +250,8 @@ def test_of_machines_that_are_not_its_own_a_gateway_is_not_believed() -> None:
         {"since": 0, "until": 4, "machines": {"m": {"at": 1, "signals": {"m" * 201: [0.1, 0.2]}}}},
         {"since": 0, "until": 4, "machines": {"m": {"at": 1, "over": 1.1}}},
         {"since": 0, "until": 4, "machines": {"m": {"at": -1}}},
+        {"since": 0, "until": 4, "machines": {"m": {"at": 1, "over": 0.5}}},
+        {"since": 0, "until": 4, "machines": {"m": {"at": 1, "usual": 0.5}}},
         {"until": 4},
     ],
 )

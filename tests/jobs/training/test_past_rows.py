@@ -6,7 +6,7 @@ import numpy as np
 
 from forewarn.domain.model_versions import Span
 from forewarn.domain.readings import ReadingBatch
-from forewarn.jobs.training.past_rows import past_rows, step_of
+from forewarn.jobs.training.past_rows import joined, past_rows, step_of
 from forewarn.learning.fleet import holds
 from forewarn.plugins.historians.parquet import HISTORIAN
 from forewarn.policies.machine_rows import MachineRows
@@ -46,3 +46,15 @@ def test_rows_of_the_past_are_those_of_the_stream(tmp_path: Path) -> None:
 def test_nothing_stored_is_no_row_and_the_grid_is_as_fast_as_the_fastest_signal() -> None:
     assert past_rows(None, SIGNALS[:4], SECOND, []).shape == (0, 4)  # type: ignore[arg-type]
     assert step_of(SIGNALS[:4]) == SECOND
+
+
+def test_a_span_in_which_nothing_was_read_has_no_row(tmp_path: Path) -> None:
+    historian = HISTORIAN(tmp_path)
+    try:
+        found = past_rows(historian, SIGNALS[:4], SECOND, [Span(START, START + 60 * SECOND)])
+    finally:
+        historian.close()
+    assert found.shape == (0, 4)
+    assert joined([], 4).shape == (0, 4)
+    rows = np.arange(8.0).reshape(2, 4)
+    np.testing.assert_array_equal(joined([rows, rows], 4), [*rows, [np.nan] * 4, *rows])

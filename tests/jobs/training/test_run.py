@@ -208,7 +208,7 @@ def test_crowned_is_not_who_lost_the_race_to_another(directory: Path, monkeypatc
 class Broken(Trainer):
     """p2's past cannot be read."""
 
-    error: StorageFailed
+    error: Exception
 
     def lesson(self, asset_id: str, end: int | None = None, settings: TrainingSettings | None = None) -> Lesson:
         if asset_id == "p2":
@@ -216,7 +216,7 @@ class Broken(Trainer):
         return super().lesson(asset_id, end, settings)
 
 
-def broken(trainer: Trainer, error: StorageFailed) -> Trainer:
+def broken(trainer: Trainer, error: Exception) -> Trainer:
     made = copy(trainer)
     made.__class__ = Broken
     assert isinstance(made, Broken)
@@ -234,6 +234,19 @@ def test_a_machine_whose_past_is_damaged_fails_and_the_others_go_on(
         assert done is not None
         assert [item.state for item in done.items] == [ItemState.DONE, ItemState.FAILED, ItemState.DONE]
         assert "x.parquet is damaged" in done.items[1].text
+        assert here.run() is None
+
+
+@pytest.mark.parametrize("detectors", [DETECTORS, SHARING], ids=["alone", "shared"])
+def test_a_fault_of_ours_in_one_machine_s_past_holds_up_no_other(
+    directory: Path, detectors: Mapping[str, TrainedDetector]
+) -> None:
+    with runs(directory, "a", detectors=detectors) as (catalog, here):
+        error = ValueError("need at least one array to concatenate")
+        done = replace(here, trainer=broken(here.trainer, error)).run(catalog.jobs.add(a_job("p1", "p2", "p3")).id)
+        assert done is not None
+        assert [item.state for item in done.items] == [ItemState.DONE, ItemState.FAILED, ItemState.DONE]
+        assert "need at least one array" in done.items[1].text
         assert here.run() is None
 
 

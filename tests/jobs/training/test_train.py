@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from forewarn.app.plant_view import CatalogPlantView
@@ -14,7 +15,7 @@ from forewarn.domain.findings import AnomalyStatus, Feedback, Finding, Severity,
 from forewarn.domain.model_versions import Span
 from forewarn.jobs.training.lesson import Champion, TrainingSettings, learn
 from forewarn.jobs.training.train import Trainer
-from forewarn.kit.clock import DAY, HOUR, SECOND
+from forewarn.kit.clock import DAY, HOUR, MINUTE, SECOND
 from forewarn.learning.machine_artifact import unpacked
 from forewarn.plugins.historians.parquet import ParquetReader
 from tests.jobs.training.a_past import START, fill, opened
@@ -133,3 +134,18 @@ def test_a_second_model_is_measured_against_the_champion_on_the_same_rows(traine
     assert any("flatters" in note for note in against.card.notes)
     broken = learn(replace(again, champion=Champion("b" * 64, b"no model")), DETECTORS)
     assert broken.card.baseline_of == "each signal by itself (robust z)"
+
+
+def test_of_a_past_that_began_within_the_hour_stretches_with_readings_are_held_back(tmp_path: Path) -> None:
+    """Hours are looked at whole: of 130 minutes in which the machine was read for 70 the first six stretches are
+    empty, the third among them, which would be held back."""
+    view = fill(tmp_path, "p1", hours=1, start=START + 60 * MINUTE - 10 * MINUTE)
+    reader = ParquetReader(tmp_path / "historian")
+    try:
+        with opened(tmp_path) as catalog:
+            end = START + 2 * HOUR
+            lesson = Trainer(reader, view, catalog.anomalies, DETECTORS, lambda: end, QUICK).lesson("p1")
+    finally:
+        reader.close()
+    assert np.isfinite(lesson.held_back).any()
+    assert len(lesson.healthy) > 5 * len(lesson.held_back) / 2

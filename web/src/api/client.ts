@@ -3,8 +3,26 @@ import { session } from "./browser-session";
 import { Problem, problemOf } from "./problem";
 import type { paths } from "./schema";
 
+const NOBODY = "The server is down or the network is cut";
+
+/** Says what becomes of a call that nobody answers: what is read is asked for again, what is done never. */
+async function reach(request: Request): Promise<Response> {
+  try {
+    return await session.fetch(request);
+  } catch (cause) {
+    if (request.method === "GET" || isOwn(cause)) throw cause;
+    throw unanswered(`${NOBODY}. It is not sent later: try again when the connection is back.`);
+  }
+}
+
+const unanswered = (detail: string): Problem => new Problem("Forewarn does not answer", detail, 0);
+
+function isOwn(cause: unknown): boolean {
+  return cause instanceof Problem || (cause instanceof DOMException && cause.name === "AbortError");
+}
+
 /** Every call carries the session's token. */
-export const client = createClient<paths>({ baseUrl: "", fetch: session.fetch });
+export const client = createClient<paths>({ baseUrl: "", fetch: reach });
 
 type Answer<T> = { data?: T; error?: unknown; response: Response };
 
@@ -14,9 +32,8 @@ export async function answerOf<T>(call: Promise<Answer<T>>): Promise<NonNullable
   try {
     answer = await call;
   } catch (cause) {
-    if (cause instanceof Problem) throw cause;
-    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
-    throw new Problem("Forewarn does not answer", "The server is down or the network is cut; the page keeps trying.", 0);
+    if (isOwn(cause)) throw cause;
+    throw unanswered(`${NOBODY}; the page keeps trying.`);
   }
   if (answer.error !== undefined || answer.data === undefined || answer.data === null) {
     throw problemOf(answer.error, answer.response.status);

@@ -1040,8 +1040,8 @@ export interface paths {
         };
         /**
          * List Rollouts
-         * @description Newest first, each with how far it is, what both sides did and what the new one must keep within; and the
-         *     candidates of which one may be begun.
+         * @description Newest first, those under way beyond `limit` as well; each with how far it is, what both sides did and what the
+         *     new one must keep within; and the candidates of which one may be begun.
          */
         get: operations["list_rollouts_api_v1_rollouts_get"];
         put?: never;
@@ -1963,7 +1963,10 @@ export interface components {
             /** Verdicts Omitted */
             verdicts_omitted: number;
         };
-        /** Because */
+        /**
+         * Because
+         * @description reason: in words; it goes into the audit log.
+         */
         Because: {
             /** Reason */
             reason: string;
@@ -3362,9 +3365,10 @@ export interface components {
         };
         /**
          * RolloutView
-         * @description since: it is in that state. share: of its machines, that the canary acts on. reason, note: why it went back.
-         *     machines: those that one may see. is_over: nothing is left to decide. challenger, champion: null where nothing was
-         *     told yet; bounds: null where there is nothing to compare; next: null before it begins and once it is over.
+         * @description since: it is in that state, or began it anew as another rollout changed a champion. share: of its machines, that
+         *     the canary acts on. reason, note: why it went back. machines: those that one may see. is_over: nothing is left to
+         *     decide. challenger, champion: null where nothing was told yet; bounds: null where there is nothing to compare; next:
+         *     null before it begins and once it is over.
          */
         RolloutView: {
             bounds: components["schemas"]["RolloutBoundsView"] | null;

@@ -19,7 +19,8 @@ export function Breadcrumb() {
   const page = (Object.keys(NAMES) as (keyof typeof NAMES)[]).find((to) => matchRoute({ to }));
   const tab = ADMIN_PAGES.find(({ to }) => matchRoute({ to }));
   const gateway = matchRoute({ to: "/admin/gateways/$name" });
-  const here = model ? `Model of ${model.id}` : gateway ? gateway.name : asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
+  const nameOf = (id: string): string => data?.assets.find((a) => a.id === id)?.name ?? id;
+  const here = model ? `Model of ${nameOf(model.id)}` : gateway ? gateway.name : asset ? (found?.name ?? asset.id) : page ? NAMES[page] : tab ? adminName(tab) : "No such page";
   return (
     <nav className={classes.crumbs} aria-label="Place in the plant">
       <title>{`${here} · Forewarn`}</title>

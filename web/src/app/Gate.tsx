@@ -15,6 +15,8 @@ function createQueries(): QueryClient {
         refetchOnWindowFocus: true,
         retry: (count, error) => count < 2 && !(error instanceof Problem && error.status >= 400 && error.status < 500),
       },
+      // What cannot be done now fails now: kept for later, it would be done after the person has turned away from it.
+      mutations: { networkMode: "always", retry: false },
     },
   });
 }

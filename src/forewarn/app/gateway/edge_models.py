@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from forewarn.app.gateway.stores import Stores
 from forewarn.app.trained_plugins import InstalledDetectors
+from forewarn.domain.findings import BY_EDGE
 from forewarn.domain.gateways import GatewayRole
 from forewarn.gateway.conditions import Conditions
 from forewarn.gateway.models.courier import ModelCourier
@@ -50,4 +51,5 @@ def edge_models(
     drift = DriftWatch()
     teller = DriftTeller(lambda: drift.judged if counts() else {}, now_us)
     courier = None if link is None else ModelCourier(link, local, keys, trials.tallies, conditions, teller)
-    return EdgeModels(local, MachineWatch(local.acting, detectors, drift=drift), trials, counts, courier)
+    watch = MachineWatch(local.acting, detectors, drift=drift, detected_by=BY_EDGE)
+    return EdgeModels(local, watch, trials, counts, courier)

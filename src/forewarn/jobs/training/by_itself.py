@@ -85,9 +85,8 @@ class TrainingByItself:
     def next(self, asset_id: str, waits: str = "") -> NextTraining | None:
         """By what was on record at the last look; None: none, or nobody has looked yet. waits: what its past is short
         of, in words."""
-        if asset_id not in self._seen:
-            return None
-        return next_training(*self._seen[asset_id], self.clock(), self.settings, waits)
+        seen = self._seen.get(asset_id)  # once: `look` swaps it meanwhile
+        return None if seen is None else next_training(*seen, self.clock(), self.settings, waits)
 
     def _machines(self, now: int) -> list[TrainedMachine]:
         self.known.refresh()

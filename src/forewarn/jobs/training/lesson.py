@@ -3,8 +3,6 @@
 import hashlib
 import json
 import platform
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +20,7 @@ from forewarn.domain.model_versions import ModelCard, SharedLearning, Span, Trai
 from forewarn.jobs.training.healthy_past import hours_seen
 from forewarn.jobs.training.held_back import Figures, figures
 from forewarn.kit.clock import DAY
+from forewarn.kit.peak_memory import peak_bytes
 from forewarn.learning.machine_artifact import packed, unpacked
 from forewarn.learning.machine_model import MachineModel, MachineSettings, learn_machine
 from forewarn.learning.shared_part import Calibrated, SharedPart
@@ -127,7 +126,7 @@ def learn_card(lesson: Lesson, detectors: Mapping[str, TrainedDetector]) -> tupl
         shared=None if lesson.shared is None else lesson.shared.learning,
     )
     seconds = round(lesson.read_s + time.perf_counter() - begun, 3)
-    return model, replace(card, cost=TrainingCost(seconds, round(time.process_time() - spent, 3), _peak_bytes()))
+    return model, replace(card, cost=TrainingCost(seconds, round(time.process_time() - spent, 3), peak_bytes()))
 
 
 def calibrated(detectors: Mapping[str, TrainedDetector], shared: Shared | None) -> Mapping[str, TrainedDetector]:
@@ -202,8 +201,3 @@ def told_settings(settings: TrainingSettings, detectors: Mapping[str, TrainedDet
 
 def rows_of(rows: Matrix) -> int:
     return int(np.count_nonzero(np.isfinite(rows).any(axis=1)))
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

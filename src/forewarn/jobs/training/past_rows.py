@@ -42,4 +42,11 @@ def past_rows(
             batch = ReadingBatch(signal, time, value, quality, "", 0)
             parts += [block.value[0, 1:] for block in rows.take(batch)]
         parts.append(np.full((1, len(signals)), np.nan))
-    return np.concatenate(parts[:-1]) if parts else np.zeros((0, len(signals)))
+    return np.concatenate(parts[:-1]) if len(parts) > 1 else np.zeros((0, len(signals)))
+
+
+def joined(parts: Sequence[NDArray[np.float64]], width: int) -> NDArray[np.float64]:
+    """Stretches of rows, a break between two."""
+    between = np.full((1, width), np.nan)
+    rows = [rows for part in parts for rows in (part, between)]
+    return np.concatenate(rows[:-1]) if rows else np.zeros((0, width))

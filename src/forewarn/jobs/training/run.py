@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Final
 
+import structlog
+
 from forewarn.contracts.job_store import JobStore
 from forewarn.contracts.model_registry import ModelRegistry
 from forewarn.domain.audit import AuditAction, Deed
@@ -31,6 +33,7 @@ from forewarn.jobs.training.workers import DIED, Outcome, Workers, learn_all
 from forewarn.kit.clock import SECOND
 from forewarn.policies.model_signature import Signer, content_id, sign
 
+_log = structlog.get_logger(__name__)
 KIND: Final = "train"
 LEASE_S: Final = 30.0
 REST_S: Final = 60.0
@@ -162,6 +165,9 @@ class TrainingRuns:
                 yield Outcome(asset_id, None, str(error), is_fault=True)
             except ForewarnError as error:
                 yield Outcome(asset_id, None, str(error), is_fault=True)
+            except Exception as error:  # a fault of ours in one machine's past does not hold up the others
+                _log.exception("past_not_read", asset=asset_id, job=job.id)
+                yield Outcome(asset_id, None, f"its past cannot be learned from: {error!r}", is_fault=True)
 
     def _kept(self, job: Job, outcome: Outcome) -> JobItem:
         if outcome.learned is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from forewarn import __version__
 from forewarn.contracts.shared_detector import SharedDetector
@@ -25,6 +26,7 @@ from forewarn.jobs.training.workers import DIED, Workers, carried_out
 from forewarn.learning.shared_part import FOLDS, SharedPart
 from forewarn.learning.template_sample import PartName, machine_samples, part_names
 
+_log = structlog.get_logger(__name__)
 MOST_MACHINES: Final = 64  # a template is known by then
 Samples = dict[PartName, list[Parameters]]
 
@@ -153,6 +155,8 @@ class _OneTemplate:
                 if isinstance(error, StorageFailed) and not isinstance(error, StorageDamaged):
                     raise
                 continue  # the second pass says it of the machine
+            except Exception:  # of which the second pass says it too
+                _log.exception("past_not_read", asset=asset_id)
 
     def _learned(self, names: Sequence[PartName], machines: Sequence[_Sampled], of: int) -> dict[PartName, "_Part"]:
         """Each kept as it ends; of what is missing `failed` says why."""

@@ -11,13 +11,13 @@ from forewarn.contracts.anomaly_store import AnomalyStore
 from forewarn.contracts.historian_reads import HistorianReads
 from forewarn.contracts.plant_view import PlantView
 from forewarn.contracts.raw_ring import Recollection
-from forewarn.contracts.trained_detector import TrainedDetector
+from forewarn.contracts.trained_detector import Matrix, TrainedDetector
 from forewarn.domain.assets import Signal
 from forewarn.domain.errors import NotEnoughData, NotFound
 from forewarn.domain.model_versions import ModelCard, Span
 from forewarn.jobs.training.healthy_past import disturbing, length, read_spans, told, without
 from forewarn.jobs.training.lesson import Champion, Learned, Lesson, TrainingSettings, learn, learn_card
-from forewarn.jobs.training.past_rows import past_rows, step_of
+from forewarn.jobs.training.past_rows import joined, past_rows, step_of
 from forewarn.jobs.training.template import Form, form_of
 from forewarn.jobs.training.whole_past import LEAST_ROWS, Sender, Senders, whole_past
 from forewarn.kit.clock import DAY, SECOND
@@ -86,15 +86,16 @@ class Trainer:
         context = max((d.context for d in self.detectors.values()), default=0)
         whole = whole_past(senders, self._past, asset_id, healthy, Span(start, end), signals, step_us, context, s)
         s, past = whole.settings, whole.past
-        kept, back = _parted(whole.parts, s.held_back)
+        rows = [past_rows(past, signals, step_us, [part]) for part in whole.parts]
+        kept, back = _parted(rows, s.held_back, len(signals))
         return Lesson(
             asset_id,
             self._plant.assets[asset_id].template,
             signals,
             step_us,
             healthy,
-            past_rows(past, signals, step_us, kept),
-            past_rows(past, signals, step_us, back),
+            kept,
+            back,
             at_pace(s, step_us),
             self._champion(asset_id),
             tuple(note for note in (f"The last {s.days:g} days hold {what}.", whole.note) if note),
@@ -123,7 +124,9 @@ def at_pace(settings: TrainingSettings, step_us: int) -> TrainingSettings:
     return replace(settings, machine=replace(machine, ensemble=replace(machine.ensemble, budget=budget)))
 
 
-def _parted(parts: Sequence[Span], every: int) -> tuple[list[Span], list[Span]]:
-    """To be learned from, and every so many-th not to be."""
-    back = [part for i, part in enumerate(parts) if i % every == every // 2]
-    return [part for part in parts if part not in back], back
+def _parted(parts: Sequence[Matrix], every: int, width: int) -> tuple[Matrix, Matrix]:
+    """Of stretches of rows: what is learned from, and every so many-th that has readings, which is not."""
+    seen = [part for part in parts if np.isfinite(part).any()]
+    back = range(every // 2, len(seen), every)
+    kept = [part for i, part in enumerate(seen) if i not in back]
+    return joined(kept, width), joined([seen[i] for i in back], width)

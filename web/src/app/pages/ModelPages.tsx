@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
+import type { AssetModel } from "@/api/types";
 import { useMay } from "@/api/use-session";
 import { anomaliesQuery } from "@/features/anomalies/api/anomalies";
 import { AnomalyList } from "@/features/anomalies/components/AnomalyList";
-import { assetsQuery } from "@/features/assets/api/assets";
+import { assetsQuery, useAssetNames } from "@/features/assets/api/assets";
 import { assetModelQuery, modelsQuery, trainingQuery } from "@/features/models/api/models";
 import { Decision, type Decided } from "@/features/models/components/Decision";
 import { DriftPanel } from "@/features/models/components/DriftPanel";
@@ -26,14 +27,15 @@ export function ModelsPage() {
   const training = useQuery(trainingQuery);
   const models = useQuery(modelsQuery(training.data));
   const assets = useQuery(assetsQuery);
+  const names = useAssetNames();
   const mayTrain = useMay("models.train");
   const failed = [models, assets].find(({ error }) => error);
   return (
     <div className={page.page}>
       <ModelTabs />
-      <TrainPanel job={training.data ?? null} mayTrain={mayTrain} />
+      <TrainPanel job={training.data ?? null} names={names} mayTrain={mayTrain} />
       {models.data && assets.data ? (
-        <ModelsTable assets={assets.data.assets} models={models.data} />
+        <ModelsTable assets={assets.data.assets} models={models.data} mayTrain={mayTrain} />
       ) : failed?.error ? (
         <ErrorPanel error={failed.error} onRetry={() => void failed.refetch()} />
       ) : (
@@ -50,27 +52,28 @@ export function ModelPage() {
   const { id } = route.useParams();
   const found = useQuery(assetModelQuery(id));
   const mayTrain = useMay("models.train");
+  const names = useAssetNames();
   const [decided, setDecided] = useState<Decided | null>(null);
   const of = found.data;
   const shown = of?.champion ?? of?.challenger;
   return (
     <div className={page.page}>
       <span>
-        <Link to="/models">All models</Link> · <Link to="/assets/$id" params={{ id }}>{id}</Link>
+        <Link to="/models">All models</Link> · <Link to="/assets/$id" params={{ id }}>{names.get(id) ?? id}</Link>
       </span>
       {of ? (
         <>
-          <TrainPanel asset={id} job={of.job} mayTrain={mayTrain} next={of.next_training?.why === of.waits_for ? null : of.next_training} />
-          {shown ? null : (
-            <Panel flush>
-              <Empty title="No model of this machine yet">
-                {of.waits_for ? `${prose(of.waits_for)}. ` : ""}Train it from its healthy past: it takes about a second.
-              </Empty>
-            </Panel>
-          )}
+          <TrainPanel
+            asset={id}
+            job={of.job}
+            names={names}
+            mayTrain={mayTrain}
+            next={of.next_training?.why === of.waits_for ? null : of.next_training}
+          />
+          {shown ? null : <NoModel of={of} mayTrain={mayTrain} />}
           <Advisories asset={id} />
           <InRollout asset={id} />
-          <ThresholdPanel thresholds={of.thresholds} champion={of.champion?.id} asset={id} />
+          <ThresholdPanel thresholds={shown ? of.thresholds : []} champion={of.champion?.id} asset={id} />
           <div className={classes.sides}>
             {of.champion ? (
               <ModelSide
@@ -92,7 +95,7 @@ export function ModelPage() {
           {of.champion ? <DriftPanel drift={of.drift} /> : null}
           {shown ? <SignalsPanel model={shown} /> : null}
           <HistoryPanel history={of.history} />
-          {decided ? <Decision decided={decided} of={of} onClose={() => setDecided(null)} /> : null}
+          {decided ? <Decision decided={decided} of={of} name={names.get(id) ?? id} onClose={() => setDecided(null)} /> : null}
         </>
       ) : found.error ? (
         <ErrorPanel error={found.error} onRetry={() => void found.refetch()} />
@@ -100,6 +103,21 @@ export function ModelPage() {
         <Waiting />
       )}
     </div>
+  );
+}
+
+/** Neither has it a model that acts nor one that waits to. */
+function NoModel({ of: { history, waits_for }, mayTrain }: { of: AssetModel; mayTrain: boolean }) {
+  const had = history.length > 0;
+  const told = [
+    had ? "What it had acts no more; limits and single signals are still watched." : "",
+    waits_for ? `${prose(waits_for)}.` : "",
+    mayTrain ? `Train it${had ? " anew" : ""} from its healthy past: it takes about a second.` : "",
+  ];
+  return (
+    <Panel flush>
+      <Empty title={had ? "No model acts on this machine" : "No model of this machine yet"}>{told.filter(Boolean).join(" ")}</Empty>
+    </Panel>
   );
 }
 

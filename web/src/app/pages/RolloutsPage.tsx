@@ -1,8 +1,8 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { useMay } from "@/api/use-session";
-import { assetsQuery } from "@/features/assets/api/assets";
+import { useAssetNames } from "@/features/assets/api/assets";
 import { rolloutsQuery } from "@/features/models/api/rollouts";
 import { BeginRollout } from "@/features/models/components/BeginRollout";
 import { EndedRollouts } from "@/features/models/components/EndedRollouts";
@@ -16,10 +16,9 @@ import page from "./AssetPage.module.css";
 /** How new models take over: what is under way, and what became of the rest. */
 export function RolloutsPage() {
   const found = useQuery(rolloutsQuery);
-  const assets = useQuery(assetsQuery);
+  const names = useAssetNames();
   const mayTrain = useMay("models.train");
   const [beginning, setBeginning] = useState(false);
-  const names = useMemo(() => new Map((assets.data?.assets ?? []).map(({ id, name }) => [id, name])), [assets.data]);
   const { rollouts, candidates } = found.data ?? { rollouts: [], candidates: [] };
   const open = rollouts.filter(({ is_over }) => !is_over);
   return (

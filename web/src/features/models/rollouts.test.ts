@@ -54,10 +54,20 @@ test("both sides stand beside the bound", () => {
   const nothing = measuresOf({ challenger: null, champion: null, bounds: null });
   expect(nothing.map(({ challenger, top, shown }) => [top > 0, shown(challenger)])).toEqual([1, 2, 3, 4].map(() => [true, "–"]));
   expect([seenWords(null), seenWords(seen({}))]).toEqual(["nothing yet", "7,200 rows in 48 machine-hours, 1 alarm"]);
+  const spans = [0.004, 0.03, 1 / 60, 0.999, 1, 1.54].map((hours) => /in (.*),/.exec(seenWords(seen({ hours })))?.[1]);
+  expect(spans).toEqual([
+    "less than a machine-minute",
+    "2 machine-minutes",
+    "1 machine-minute",
+    "1 machine-hour",
+    "1 machine-hour",
+    "1.5 machine-hours",
+  ]);
 });
 
 test("what will happen is said before it does", () => {
   expect(beginWords(0, 0.1)).toBe("Choose at least one machine.");
+  expect(beginWords(2, null)).toBe("Say on how many of them the new models act first.");
   expect(beginWords(1, 0.1)).toContain("the new model acts on it, on trial.");
   expect(beginWords(20, 0.1)).toContain("the new models act on 2 of 20 machines, later on all.");
   expect(beginWords(3, 1)).toContain("the new models act on 3 of 3 machines, on trial.");
@@ -71,8 +81,8 @@ test("how it ended, and what waits", () => {
   expect(endWords({ state: "rolled_back", reason: "alarm_rate" })).toBe("Rolled back: too many alarms");
   expect(endWords({ state: "champion", reason: null })).toBe("Took over");
   expect((["alarm_rate", "by_hand"] as const).map((reason) => endMark({ state: "rolled_back", reason }))).toEqual(["medium", "no_data"]);
-  expect(waitingWords(0, [])).toBe("None is under way. No candidate waits; the next training brings some.");
+  expect(waitingWords(0, [])).toBe("None is under way. No candidate waits. A machine's first model acts at once; later ones come here.");
   expect(waitingWords(1, [{ reason: "" }, { reason: "too loud" }])).toBe(
-    "One is under way. Candidates of 1 machine wait. Of 1 machine the candidate was set aside, for what its own card says.",
+    "One is under way. Candidates of 1 machine wait. Usually the site begins their rollout by itself within a minute. Of 1 machine the candidate was set aside, for what its own card says.",
   );
 });

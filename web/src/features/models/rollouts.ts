@@ -91,11 +91,19 @@ function alarmBound({ bound, boundWords }: Measure, challenger: Seen | null): st
   return by > 0 ? `${boundWords}, ${formatCount(by)} by now` : boundWords;
 }
 
+/** Time of all machines together: 40 machine-minutes, 1.5 machine-hours. */
+function machineTime(hours: number): string {
+  const minutes = Math.round(hours * 60);
+  if (minutes < 1) return "less than a machine-minute";
+  const [count, unit] = minutes < 60 ? [minutes, "minute"] : [hours, "hour"];
+  const shown = count.toLocaleString("en-US", { maximumFractionDigits: 1 });
+  return `${shown} machine-${unit}${shown === "1" ? "" : "s"}`;
+}
+
 /** How much was judged. */
 export function seenWords(seen: Seen | null): string {
   if (!seen || seen.rows === 0) return "nothing yet";
-  const hours = seen.hours.toLocaleString("en-US", { maximumFractionDigits: 1 });
-  return `${formatCount(seen.rows)} rows in ${hours} machine-hours, ${seen.alarms === 1 ? "1 alarm" : `${formatCount(seen.alarms)} alarms`}`;
+  return `${formatCount(seen.rows)} rows in ${machineTime(seen.hours)}, ${seen.alarms === 1 ? "1 alarm" : `${formatCount(seen.alarms)} alarms`}`;
 }
 
 const REASONS: Record<NonNullable<Rollout["reason"]>, string> = {
@@ -138,9 +146,10 @@ export function backWords({ state, machines }: Pick<Rollout, "state" | "machines
     .join(" ");
 }
 
-/** What will happen to so many machines; share: of them, for the canary. */
-export function beginWords(count: number, share: number): string {
+/** What will happen to so many machines; share: of them, for the canary; null where none is chosen. */
+export function beginWords(count: number, share: number | null): string {
   if (count === 0) return "Choose at least one machine.";
+  if (share === null) return "Say on how many of them the new models act first.";
   const canary = Math.min(count, Math.max(1, Math.ceil(share * count - 1e-9)));
   const first = count === 1 ? "the new model acts on it" : `the new models act on ${formatCount(canary)} of ${machinesWords(count)}`;
   return (
@@ -154,6 +163,9 @@ export function waitingWords(open: number, candidates: readonly Pick<Candidate, 
   const aside = candidates.filter(({ reason }) => reason !== "").length;
   const ready = candidates.length - aside;
   const under = open === 0 ? "None is under way." : open === 1 ? "One is under way." : `${formatCount(open)} are under way.`;
-  const waits = ready === 0 ? "No candidate waits; the next training brings some." : `Candidates of ${machinesWords(ready)} wait.`;
+  const waits =
+    ready === 0
+      ? "No candidate waits. A machine's first model acts at once; later ones come here."
+      : `Candidates of ${machinesWords(ready)} wait. Usually the site begins their rollout by itself within a minute.`;
   return `${under} ${waits}${aside ? ` Of ${machinesWords(aside)} the candidate was set aside, for what its own card says.` : ""}`;
 }

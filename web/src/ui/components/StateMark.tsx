@@ -47,15 +47,25 @@ const LOOKS: Record<string, Look> = {
 };
 const UNKNOWN: Look = { word: "Unknown", tone: "quiet", shape: DASH };
 
+interface StateMarkProps {
+  name: string;
+  /** Only a screen reader hears the word. */
+  compact?: boolean;
+  strong?: boolean;
+  /** In place of the word that belongs to the shape; "" where the words beside it say it all. */
+  word?: string;
+}
+
 /** A condition, priority or severity as shape and word. */
-export function StateMark({ name, compact = false, strong = false }: { name: string; compact?: boolean; strong?: boolean }) {
-  const { word, tone, shape } = LOOKS[name] ?? UNKNOWN;
+export function StateMark({ name, compact = false, strong = false, word: own }: StateMarkProps) {
+  const { tone, shape, ...look } = LOOKS[name] ?? UNKNOWN;
+  const word = own ?? look.word;
   return (
     <span className={`${classes.mark} c-${tone}`} data-state={name} data-strong={strong || undefined}>
       <svg width={15} height={15} viewBox="0 0 16 16" aria-hidden="true">
         {shape}
       </svg>
-      <span className={compact ? "sr-only" : undefined}>{word}</span>
+      {word ? <span className={compact ? "sr-only" : undefined}>{word}</span> : null}
     </span>
   );
 }

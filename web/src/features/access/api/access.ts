@@ -48,10 +48,8 @@ export function auditExportUrl(filter: AuditFilter): string {
 /** A change of who may do what; afterwards the list named by `key` is read again. */
 function useChange<In, Out>(key: string, change: (input: In) => Promise<Out>) {
   const queries = useQueryClient();
-  return useMutation({
-    mutationFn: change,
-    onSettled: () => queries.invalidateQueries({ queryKey: [key] }),
-  });
+  const refresh = (): Promise<void> => queries.invalidateQueries({ queryKey: [key] });
+  return useMutation({ mutationFn: change, onSuccess: refresh, onError: () => void refresh() });
 }
 
 export const useAddPerson = () =>

@@ -152,7 +152,7 @@ function MachineState({ machine: { state, rotating, enrol_until }, now }: { mach
   if (state === "revoked") {
     return (
       <>
-        <StateMark name="no_data" compact /> Revoked
+        <StateMark name="no_data" compact word="" /> Revoked
       </>
     );
   }
@@ -160,13 +160,13 @@ function MachineState({ machine: { state, rotating, enrol_until }, now }: { mach
   if (state === "waiting") {
     return (
       <>
-        <StateMark name={over ? "stale" : "baselining"} compact /> {over ? "Its token ran out; enrol it again" : "Waits to be enrolled"}
+        <StateMark name={over ? "stale" : "baselining"} compact word="" /> {over ? "Its token ran out; enrol it again" : "Waits to be enrolled"}
       </>
     );
   }
   return (
     <>
-      <StateMark name="normal" compact /> Enrolled{" "}
+      <StateMark name="normal" compact word="" /> Enrolled{" "}
       <span className="muted">{rotating ? "a new key waits for its first use" : enrol_until && !over ? "a token for a new key is out" : ""}</span>
     </>
   );

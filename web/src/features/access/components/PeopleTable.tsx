@@ -189,14 +189,14 @@ function PersonState({ person }: { person: Person }) {
   if (person.disabled) {
     return (
       <>
-        <StateMark name="no_data" compact /> Disabled
+        <StateMark name="no_data" compact word="" /> Disabled
       </>
     );
   }
   const how = person.single_sign_on ? "single sign-on" : person.must_change ? "has a one-time password" : "";
   return (
     <>
-      <StateMark name="normal" compact /> Enabled {how ? <span className="muted">{how}</span> : null}
+      <StateMark name="normal" compact word="" /> Enabled {how ? <span className="muted">{how}</span> : null}
     </>
   );
 }

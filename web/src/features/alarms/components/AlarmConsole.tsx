@@ -40,12 +40,15 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
   const selection = useSelection();
   const mayAct = useMay("alarms.act");
   const action = useAlarmAction();
-  function send(command: AlarmCommand): void {
-    action.mutateAsync(command).then((results) => {
+  function send(command: AlarmCommand, onDone?: () => void): void {
+    const told = (results: readonly AlarmActionResult[]): void => {
       setAnswers(new Map(results.map((r) => [r.id, r])));
       reportResults(command, results, (ids) => send({ ids, action: "unshelve" }));
       selection.clear();
-    }, reportFailure);
+      onDone?.();
+    };
+    // A dialog stays open with what was typed, and says itself why.
+    action.mutateAsync(command).then(told, onDone ? () => undefined : reportFailure);
   }
   const groups = groupByPriority(filterAlarms(alarms, filter));
   const shown = groups.flatMap((group) => group.alarms);
@@ -67,7 +70,10 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
     if (!ids.length) return;
     if (verb === "back") for (const command of backActions(chosen)) send(command);
     else if (verb === "acknowledge" || verb === "reset") send({ ids, action: verb });
-    else setDialog({ verb, ids });
+    else {
+      action.reset();
+      setDialog({ verb, ids });
+    }
   };
   const toggle = (): void => {
     const id = focusedRow(root.current)?.dataset.alarmRow;
@@ -125,11 +131,12 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
       )}
       <ShelveDialog
         opened={dialog?.verb === "shelve"}
+        error={action.error}
+        busy={action.isPending}
         alarms={alarms.filter((alarm) => dialog?.ids.includes(alarm.id))}
         onClose={close}
         onShelve={(minutes, comment) => {
-          if (dialog) send({ ids: dialog.ids, action: "shelve", minutes, comment });
-          close();
+          if (dialog) send({ ids: dialog.ids, action: "shelve", minutes, comment }, close);
         }}
       />
       <CommentDialog
@@ -137,10 +144,11 @@ export function AlarmConsole({ alarms, counts, filter, single = false, onFilter 
         title={dialog?.verb === "out_of_service" ? "Take out of service" : "Comment"}
         verb={dialog?.verb === "out_of_service" ? "Take out of service" : "Add comment"}
         required={dialog?.verb === "comment"}
+        error={action.error}
+        busy={action.isPending}
         onClose={close}
         onWrite={(comment) => {
-          if (dialog && dialog.verb !== "shelve") send({ ids: dialog.ids, action: dialog.verb, comment });
-          close();
+          if (dialog && dialog.verb !== "shelve") send({ ids: dialog.ids, action: dialog.verb, comment }, close);
         }}
       />
       <JournalDrawer alarm={alarms.find((alarm) => alarm.id === openId) ?? null} onClose={() => setOpenId(null)} />

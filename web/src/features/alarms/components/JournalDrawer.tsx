@@ -76,7 +76,7 @@ function Content({ alarm }: { alarm: Alarm }) {
                 {event.by ? ` by ${event.by}` : ""}
                 {event.value === null ? "" : `, at ${formatQuantity(event.value, alarm.unit)} ${formatUnit(alarm.unit)}`}
               </div>
-              {event.comment ? <div>{event.comment}</div> : null}
+              {event.comment ? <div className={classes.comment}>{event.comment}</div> : null}
             </Timeline.Item>
           ))}
         </Timeline>

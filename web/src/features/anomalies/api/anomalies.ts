@@ -57,21 +57,27 @@ export const thresholdsQuery = (assetId: string, answeredAt: string) =>
     refetchInterval: () => (Date.now() - Date.parse(answeredAt) < 20_000 ? 1_000 : 30_000),
   });
 
+function useRefresh(...keys: string[]): () => Promise<unknown> {
+  const queries = useQueryClient();
+  return () => Promise.all(keys.map((key) => queries.invalidateQueries({ queryKey: [key] })));
+}
+
 /** Say what a finding turned out to be. */
 export function useMarkAnomaly() {
-  const queries = useQueryClient();
+  const refresh = useRefresh("anomalies");
   return useMutation({
     mutationFn: ({ id, status, note }: { id: string; status: Anomaly["status"]; note: string }) =>
       answerOf(
         client.PATCH("/api/v1/anomalies/{anomaly_id}", { params: { path: { anomaly_id: id } }, body: { status, note } }),
       ),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["anomalies"] }),
+    onSuccess: refresh,
+    onError: () => void refresh(),
   });
 }
 
 /** Say whether a finding was right; null takes back what was said. */
 export function useFeedback() {
-  const queries = useQueryClient();
+  const refresh = useRefresh("anomalies", "models");
   return useMutation({
     mutationFn: ({ id, verdict, note }: { id: string; verdict: Verdict | null; note: string }) => {
       const params = { path: { anomaly_id: id } };
@@ -80,10 +86,7 @@ export function useFeedback() {
         ? answerOf(client.PUT(path, { params, body: { verdict, note } }))
         : answerOf(client.DELETE(path, { params }));
     },
-    onSettled: () =>
-      Promise.all([
-        queries.invalidateQueries({ queryKey: ["anomalies"] }),
-        queries.invalidateQueries({ queryKey: ["models"] }),
-      ]),
+    onSuccess: refresh,
+    onError: () => void refresh(),
   });
 }

@@ -83,6 +83,7 @@ function AnomalyRow({ anomaly: a, assetId, asked }: AnomalyRowProps) {
           {howItWasFound(a)}
           {a.note ? `; note: ${a.note}` : ""}
         </div>
+        {mark.error ? <div role="alert">It was not recorded: {mark.error.message}</div> : null}
         {hasDetail ? (
           <button
             type="button"

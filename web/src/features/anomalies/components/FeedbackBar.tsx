@@ -22,7 +22,7 @@ export function FeedbackBar({ anomaly }: { anomaly: Anomaly }) {
   if (feedback) {
     return (
       <Group gap="sm" className={classes.bar}>
-        <span>
+        <span className={classes.said}>
           <strong>{VERDICTS.find((v) => v.verdict === feedback.verdict)?.label}</strong>
           {feedback.note ? `: ${feedback.note}` : ""}{" "}
           <span className="muted">

@@ -1,4 +1,5 @@
 import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { answerOf, client } from "@/api/client";
 import { fetchSeries } from "@/api/series";
 
@@ -7,6 +8,12 @@ export const assetsQuery = queryOptions({
   queryFn: ({ signal }) => answerOf(client.GET("/api/v1/assets", { signal })),
   refetchInterval: 5_000,
 });
+
+/** Names of the machines that one may see, by id. */
+export function useAssetNames(): ReadonlyMap<string, string> {
+  const { data } = useQuery(assetsQuery);
+  return useMemo(() => new Map((data?.assets ?? []).map(({ id, name }) => [id, name])), [data]);
+}
 
 export const assetQuery = (id: string) =>
   queryOptions({

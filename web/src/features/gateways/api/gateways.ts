@@ -36,6 +36,7 @@ export function useAskForRaw(gateway: string) {
 /** Ask no more for raw readings that have not come. */
 export function useCancelRequest(gateway: string) {
   const queries = useQueryClient();
+  const refresh = (): Promise<void> => queries.invalidateQueries({ queryKey: rawRequestsQuery(gateway).queryKey });
   return useMutation({
     mutationFn: (id: string) =>
       doneOf(
@@ -43,7 +44,8 @@ export function useCancelRequest(gateway: string) {
           params: { path: { gateway, request_id: id } },
         }),
       ),
-    onSettled: () => queries.invalidateQueries({ queryKey: rawRequestsQuery(gateway).queryKey }),
+    onSuccess: refresh,
+    onError: () => void refresh(),
   });
 }
 

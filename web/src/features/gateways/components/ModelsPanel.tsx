@@ -41,7 +41,7 @@ export function ModelsPanel({ models }: { models: Gateway["models"] }) {
                     </Table.Td>
                     <Table.Td data-wide>
                       <span className={classes.state}>
-                        <StateMark name={mark} compact />
+                        <StateMark name={mark} compact word="" />
                         <span>{text}</span>
                       </span>
                     </Table.Td>

@@ -39,7 +39,7 @@ function Requests({ gateway, requests, mayAsk }: Omit<RawRequestsPanelProps, "si
           <li key={one.id} className={classes.request}>
             <span>
               <span className={classes.state}>
-                <StateMark name={one.state === "done" ? "normal" : "baselining"} compact />
+                <StateMark name={one.state === "done" ? "normal" : "baselining"} compact word="" />
                 <strong>{requestWord(one.state)}</strong>
               </span>{" "}
               <span className="num">

@@ -59,7 +59,8 @@ export function useCancelTraining() {
   const refresh = useRefresh();
   return useMutation({
     mutationFn: (job: string) => answerOf(client.POST("/api/v1/jobs/{job_id}/cancel", { params: { path: { job_id: job } } })),
-    onSettled: refresh,
+    onSuccess: refresh,
+    onError: () => void refresh(),
   });
 }
 

@@ -3,12 +3,15 @@ import { useState } from "react";
 import type { Candidate } from "@/api/types";
 import { ErrorPanel } from "@/ui/components/Panel";
 import { formatTime } from "@/ui/format";
+import { inBounds } from "@/ui/in-bounds";
 import { useBeginRollout } from "../api/rollouts";
 import { beginWords } from "../rollouts";
 import { shortId } from "../words";
 import classes from "./Rollouts.module.css";
 
 const SHARE_PCT = 10;
+
+const shareOf = (percent: number | null): number | null => (percent === null ? null : percent / 100);
 
 interface BeginRolloutProps {
   candidates: readonly Candidate[];
@@ -22,7 +25,7 @@ export function BeginRollout({ candidates, names, onClose }: BeginRolloutProps) 
   const [chosen, setChosen] = useState<readonly string[]>(() => sorted.filter((c) => c.reason === "").map((c) => c.asset_id));
   const [percent, setPercent] = useState<number | string>(SHARE_PCT);
   const begin = useBeginRollout();
-  const share = (Number(percent) || SHARE_PCT) / 100;
+  const share = shareOf(inBounds(percent, 1, 100));
   const assets = sorted.map((c) => c.asset_id).filter((id) => chosen.includes(id));
   return (
     <Modal opened onClose={onClose} title="Begin a rollout" size="lg" centered closeButtonProps={{ "aria-label": "Close" }}>
@@ -30,7 +33,7 @@ export function BeginRollout({ candidates, names, onClose }: BeginRolloutProps) 
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          begin.mutate({ assets, share }, { onSuccess: onClose });
+          if (share !== null) begin.mutate({ assets, share }, { onSuccess: onClose });
         }}
       >
         <Checkbox
@@ -59,7 +62,15 @@ export function BeginRollout({ candidates, names, onClose }: BeginRolloutProps) 
             />
           ))}
         </div>
-        <NumberInput label="Acts first on so many of them, %" min={1} max={100} w={220} value={percent} onChange={setPercent} />
+        <NumberInput
+          label="Acts first on so many of them, %"
+          min={1}
+          max={100}
+          w={220}
+          value={percent}
+          onChange={setPercent}
+          error={share === null ? "From 1 to 100" : null}
+        />
         <p className={classes.what} role="status">
           {beginWords(assets.length, share)}
         </p>
@@ -67,7 +78,7 @@ export function BeginRollout({ candidates, names, onClose }: BeginRolloutProps) 
           <Button variant="default" onClick={onClose}>
             Leave it as it is
           </Button>
-          <Button type="submit" loading={begin.isPending} disabled={assets.length === 0}>
+          <Button type="submit" loading={begin.isPending} disabled={assets.length === 0 || share === null}>
             Begin rollout
           </Button>
         </Group>

@@ -11,11 +11,13 @@ export interface Decided {
 interface DecisionProps {
   decided: Decided;
   of: AssetModel;
+  /** The machine's. */
+  name: string;
   onClose: () => void;
 }
 
 /** Which model acts on one machine, by a person's word. */
-export function Decision({ decided: { kind, model }, of, onClose }: DecisionProps) {
+export function Decision({ decided: { kind, model }, of, name, onClose }: DecisionProps) {
   const promote = usePromote();
   const takeBack = useTakeBack();
   const act = kind === "promote" ? promote : takeBack;
@@ -29,19 +31,19 @@ export function Decision({ decided: { kind, model }, of, onClose }: DecisionProp
       onClose={onClose}
       onDo={(reason) => act.mutate({ model: model.id, reason }, { onSuccess: onClose })}
     >
-      {kind === "promote" ? promoting(of) : takingBack(of)} It happens within a second.
+      {kind === "promote" ? promoting(of, name) : takingBack(of, name)} It happens within a second.
     </ReasonDialog>
   );
 }
 
-function promoting({ champion, asset_id }: AssetModel): string {
+function promoting({ champion }: AssetModel, name: string): string {
   const before = champion ? ` in place of ${shortId(champion.id)}, without the days in its shadow` : "";
-  return `It acts on ${asset_id} from then on${before}.`;
+  return `It acts on ${name} from then on${before}.`;
 }
 
-function takingBack({ history, asset_id }: AssetModel): string {
+function takingBack({ history }: AssetModel, name: string): string {
   const before = history.find(({ state }) => state === "retired");
   return before
-    ? `It no longer acts on ${asset_id}. The model before it does again, if it was the last one to.`
-    : `It no longer acts on ${asset_id}, and no model does then: limits and single signals are still watched.`;
+    ? `It no longer acts on ${name}. The model before it does again, if it was the last one to.`
+    : `It no longer acts on ${name}, and no model does then: limits and single signals are still watched.`;
 }

@@ -65,7 +65,7 @@ export function DriftPanel({ drift }: { drift: AssetModel["drift"] }) {
                 </Table.Td>
                 <Table.Td data-wide>
                   <span className={classes.state}>
-                    <StateMark name={beyond ? "medium" : "normal"} compact />
+                    <StateMark name={beyond ? "medium" : "normal"} compact word="" />
                     {beyond ? `Drifted, ${times.toFixed(1)} × what is usual` : "As learned"}
                   </span>
                 </Table.Td>

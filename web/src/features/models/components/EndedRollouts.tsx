@@ -43,7 +43,7 @@ export function EndedRollouts({ rollouts, names }: EndedRolloutsProps) {
                 </Table.Td>
                 <Table.Td data-wide>
                   <span className={models.state}>
-                    <StateMark name={endMark({ state, reason })} compact />
+                    <StateMark name={endMark({ state, reason })} compact word="" />
                     {endWords({ state, reason })}
                   </span>{" "}
                   <span className="num muted">{formatTime(since)}</span>

@@ -31,7 +31,7 @@ export function HistoryPanel({ history }: { history: readonly ModelSummary[] }) 
                   {trainedWords(model)}
                 </Table.Td>
                 <Table.Td data-wide>
-                  <State state={model.state} /> {model.reason ? <span className="muted">{model.reason}</span> : null}
+                  <State state={model.state} /> {model.reason ? <span className={`${classes.told ?? ""} muted`}>{model.reason}</span> : null}
                   {model.bytes_deleted_at ? (
                     <div className="muted">Only its card is left since {formatTime(model.bytes_deleted_at)}: it cannot act again.</div>
                   ) : null}

@@ -1,4 +1,5 @@
 import { Table } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ModelSummary } from "@/api/types";
 import { useNow } from "@/ui/clock";
@@ -6,27 +7,19 @@ import { Empty, Panel } from "@/ui/components/Panel";
 import { ScrollBox } from "@/ui/components/ScrollBox";
 import { StateMark } from "@/ui/components/StateMark";
 import { formatDuration, secondsSince } from "@/ui/format";
+import { assetModelQuery } from "../api/models";
 import { formatShare, perMachine, shiftWords, stateMark, stateWord, trainedWords } from "../words";
 import classes from "./Models.module.css";
 
 interface ModelsTableProps {
   assets: readonly { id: string; name: string }[];
   models: readonly ModelSummary[];
+  mayTrain: boolean;
 }
 
 /** Every machine, and what was learned of it. */
-export function ModelsTable({ assets, models }: ModelsTableProps) {
-  if (models.length === 0) {
-    return (
-      <Panel title="Machines" flush>
-        <Empty title="No machine has a model yet">
-          A model is what was learned of one machine in health: how its signals go together in each way it is run. It finds what no
-          limit on a single signal does, and it says which signals moved. A few hours of readings are enough to begin with; two
-          weeks are better. Train above, or on the site&apos;s machine: forewarn train --all
-        </Empty>
-      </Panel>
-    );
-  }
+export function ModelsTable({ assets, models, mayTrain }: ModelsTableProps) {
+  if (models.length === 0) return <NoModels first={assets[0]?.id} mayTrain={mayTrain} />;
   return (
     <Panel title="Machines" flush>
       <ScrollBox label="Models by machine" minWidth={0}>
@@ -62,6 +55,21 @@ export function ModelsTable({ assets, models }: ModelsTableProps) {
   );
 }
 
+/** first: id of a machine, that of any tells whether the site learns machines by itself. */
+function NoModels({ first, mayTrain }: { first: string | undefined; mayTrain: boolean }) {
+  const { data } = useQuery({ ...assetModelQuery(first ?? ""), enabled: first !== undefined });
+  return (
+    <Panel title="Machines" flush>
+      <Empty title="No machine has a model yet">
+        A model is what was learned of one machine in health: how its signals go together in each way it is run. It finds what no
+        limit on a single signal does, and it says which signals moved. A few hours of readings are enough to begin with; two weeks
+        are better. {data?.next_training ? "The site learns a machine by itself once there is about a day of its healthy past. " : ""}
+        {mayTrain ? `Train above${data?.next_training ? " to have it sooner" : ""}, or on the site's machine: forewarn train --all` : ""}
+      </Empty>
+    </Panel>
+  );
+}
+
 function Champion({ model }: { model: ModelSummary }) {
   const now = useNow();
   return (
@@ -93,7 +101,7 @@ function Nothing() {
 export function State({ state }: { state: ModelSummary["state"] }) {
   return (
     <span className={classes.state}>
-      <StateMark name={stateMark(state)} compact />
+      <StateMark name={stateMark(state)} compact word="" />
       {stateWord(state)}
     </span>
   );

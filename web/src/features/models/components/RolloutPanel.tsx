@@ -22,6 +22,10 @@ export function RolloutPanel({ rollout, names, mayTrain }: RolloutPanelProps) {
   const [asking, setAsking] = useState(false);
   const back = useRollBack();
   const { id, machines, started_at } = rollout;
+  const ask = (): void => {
+    back.reset();
+    setAsking(true);
+  };
   return (
     <Panel
       title={`Rollout ${shortId(id)}, ${machinesWords(machines.length)}`}
@@ -30,7 +34,7 @@ export function RolloutPanel({ rollout, names, mayTrain }: RolloutPanelProps) {
         <>
           <span className="muted num">begun {formatTime(started_at)}</span>
           {mayTrain ? (
-            <Button variant="default" onClick={() => setAsking(true)}>
+            <Button variant="default" onClick={ask}>
               Roll back
             </Button>
           ) : null}

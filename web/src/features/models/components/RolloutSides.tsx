@@ -78,7 +78,7 @@ function Row({ measure: { name, challenger, champion, bound, least, top, beyond,
         {boundWords}{" "}
         {beyond ? (
           <span className={models.state}>
-            <StateMark name="medium" compact /> {least ? "below it" : "above it"}
+            <StateMark name="medium" compact word="" /> {least ? "below it" : "above it"}
           </span>
         ) : null}
       </Table.Td>

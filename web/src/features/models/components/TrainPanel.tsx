@@ -3,6 +3,8 @@ import { useState } from "react";
 import type { AssetModel, Job } from "@/api/types";
 import { ErrorPanel, Panel } from "@/ui/components/Panel";
 import { StateMark } from "@/ui/components/StateMark";
+import { sentence } from "@/ui/format";
+import { inBounds } from "@/ui/in-bounds";
 import { useCancelTraining, useTrain } from "../api/models";
 import { itemMark, jobPercent, jobWords, nextTrainingWords } from "../words";
 import classes from "./Models.module.css";
@@ -11,38 +13,51 @@ interface TrainPanelProps {
   /** One machine; all of them where it is not given. */
   asset?: string;
   job: Job | null;
+  names: ReadonlyMap<string, string>;
   mayTrain: boolean;
   /** What the site means to do by itself. */
   next?: AssetModel["next_training"];
 }
 
 const DAYS = 14;
+const MOST_DAYS = 366;
 const SHOWN = 8;
 
 /** Begin training, and see how far it is. */
-export function TrainPanel({ asset, job, mayTrain, next }: TrainPanelProps) {
+export function TrainPanel({ asset, job, names, mayTrain, next }: TrainPanelProps) {
   const [days, setDays] = useState<number | string>(DAYS);
   const train = useTrain();
   const cancel = useCancelTraining();
   const running = job?.ended_at === null;
+  const past = inBounds(days, 1, MOST_DAYS);
   if (!mayTrain && !job && !next) return null;
   return (
     <Panel title="Training">
       {train.error ? <ErrorPanel error={train.error} /> : null}
+      {cancel.error ? <ErrorPanel error={cancel.error} /> : null}
       {mayTrain ? (
         <form
           className={classes.train}
           onSubmit={(event) => {
             event.preventDefault();
-            train.mutate({ assets: asset ? [asset] : [], days: Number(days) || DAYS });
+            if (past !== null) train.mutate({ assets: asset ? [asset] : [], days: past });
           }}
         >
           <p>
             Learns {asset ? "this machine" : "every machine"} anew from its healthy past: what was found and not marked wrong is left
             out. A machine&apos;s first model acts at once; a later one is tried beside it first.
           </p>
-          <NumberInput label="Days of past" min={1} max={366} w={120} value={days} onChange={setDays} />
-          <Button type="submit" loading={train.isPending} disabled={running}>
+          <NumberInput
+            label="Days of past"
+            min={1}
+            max={MOST_DAYS}
+            w={120}
+            value={days}
+            onChange={setDays}
+            error={past === null ? `From 1 to ${String(MOST_DAYS)}` : null}
+            inputWrapperOrder={["label", "error", "input"]}
+          />
+          <Button type="submit" loading={train.isPending} disabled={running || past === null}>
             {asset ? "Train" : "Train all"}
           </Button>
         </form>
@@ -59,7 +74,7 @@ export function TrainPanel({ asset, job, mayTrain, next }: TrainPanelProps) {
             ) : null}
           </div>
           {running ? <Progress value={jobPercent(job)} aria-label="Training" mt={6} /> : null}
-          <Outcomes job={job} asset={asset} />
+          <Outcomes job={job} asset={asset} names={names} />
         </div>
       ) : null}
     </Panel>
@@ -67,7 +82,7 @@ export function TrainPanel({ asset, job, mayTrain, next }: TrainPanelProps) {
 }
 
 /** What came of each machine; of many, only what did not go well. */
-function Outcomes({ job, asset }: { job: Job; asset: string | undefined }) {
+function Outcomes({ job, asset, names }: { job: Job; asset: string | undefined; names: ReadonlyMap<string, string> }) {
   const told = job.items.filter(({ state, asset_id }) => (asset ? asset_id === asset : true) && state !== "waiting");
   const worst = told.filter(({ state }) => state !== "done");
   const shown = (told.length <= SHOWN ? told : worst).slice(0, SHOWN);
@@ -75,9 +90,9 @@ function Outcomes({ job, asset }: { job: Job; asset: string | undefined }) {
     <ul className={classes.items}>
       {shown.map((item) => (
         <li key={item.asset_id}>
-          <StateMark name={itemMark(item.state)} compact />
+          <StateMark name={itemMark(item.state)} compact word={sentence(item.state)} />
           <span>
-            <strong>{item.asset_id}</strong>: {item.text || "done"}
+            <strong>{names.get(item.asset_id) ?? item.asset_id}</strong>: {item.text || "done"}
           </span>
         </li>
       ))}

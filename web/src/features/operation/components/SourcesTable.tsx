@@ -63,7 +63,7 @@ function SourceRow({ source, readAt }: { source: Source; readAt: number }) {
       </Table.Td>
       <Table.Td>
         <span className={classes.state}>
-          <StateMark name={MARKS[source.state] ?? "no_data"} compact />
+          <StateMark name={MARKS[source.state] ?? "no_data"} compact word="" />
           {sentence(source.state)}
         </span>
       </Table.Td>
