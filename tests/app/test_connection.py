@@ -206,7 +206,7 @@ BODIED = [
     *("/api/v1/people/{person_id}", "/api/v1/telemetry/batch", "/api/ingest", "/api/v1/alarms/actions"),
     *("/api/v1/anomalies/{anomaly_id}", "/api/v1/simulation/faults", "/api/v1/models/train"),
     *("/api/v1/models/{model_id}/promote", "/api/v1/models/{model_id}/rollback"),
-    "/api/v1/gateways/{gateway}/requests",
+    *("/api/v1/gateways/{gateway}/requests", "/api/v1/rollouts", "/api/v1/rollouts/{rollout_id}/rollback"),
 ]
 
 

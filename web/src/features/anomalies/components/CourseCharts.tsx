@@ -52,6 +52,11 @@ export function CourseCharts({ anomaly }: { anomaly: Anomaly }) {
   );
 }
 
+/** What is still there lasts as long as anything is known. */
+function endOf(course: Course, { ended_at, last_at }: Anomaly): number {
+  return ended_at ? Date.parse(ended_at) : Math.max(Date.parse(last_at), course.time_ms.at(-1) ?? 0);
+}
+
 interface ChartProps {
   course: Course;
   anomaly: Anomaly;
@@ -71,7 +76,7 @@ function Chart({ course, anomaly, name, line, against, said }: ChartProps) {
       time: course.time_ms,
       line,
       against,
-      shaded: [Date.parse(anomaly.detected_at), Date.parse(anomaly.ended_at ?? anomaly.last_at)],
+      shaded: [Date.parse(anomaly.detected_at), endOf(course, anomaly)],
       gapMs: gapOf(course),
       height: HEIGHT,
       key: `course-${anomaly.id}`,
