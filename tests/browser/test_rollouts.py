@@ -202,12 +202,12 @@ def test_axe_and_width(plant: SiteProcess, engineer: Page, axe_source: str, size
 def test_when_all_were_taken_back_none_acts_and_a_long_reason_does_not_widen_the_page(
     plant: SiteProcess, engineer: Page
 ) -> None:
-    champion = plant.http.get("/api/v1/assets/pump-2/model").json()["champion"]["id"]
-    assert plant.http.post(f"/api/v1/models/{champion}/rollback", json={"reason": "x" * 2_000}).is_success
+    champion, word = plant.http.get("/api/v1/assets/pump-2/model").json()["champion"]["id"], "overhaul" * 250
+    assert plant.http.post(f"/api/v1/models/{champion}/rollback", json={"reason": word}).is_success
     for size in SIZES.values():
         engineer.set_viewport_size(size)
         engineer.goto("/models/pump-2")
-        expect(engineer.get_by_label("History of models")).to_contain_text("xxx")
+        expect(engineer.get_by_label("History of models")).to_contain_text(word)
         assert engineer.evaluate("document.documentElement.scrollWidth") <= size["width"]
     expect(engineer.get_by_text("No model acts on this machine")).to_be_visible()
     expect(engineer.get_by_text("No model of this machine yet")).to_have_count(0)

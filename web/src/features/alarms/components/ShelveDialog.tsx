@@ -81,7 +81,7 @@ function ShelveForm({ alarms, error, busy, onClose, onShelve }: Omit<ShelveDialo
         ) : null}
         <Textarea
           label="Reason"
-          placeholder="What is known, what is being done"
+          description="What is known, and what is done about it"
           autosize
           minRows={2}
           data-autofocus
